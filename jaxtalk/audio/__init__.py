@@ -1,0 +1,1 @@
+"""Speech in, features out: loading and resampling on the host, everything else pure and jitted."""

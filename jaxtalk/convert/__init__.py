@@ -1,0 +1,1 @@
+"""Published checkpoints and face models into ours."""

@@ -1,0 +1,1 @@
+"""Sources of examples: the synthetic corpus, TFDS builders, grain pipelines."""

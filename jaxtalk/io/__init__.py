@@ -1,0 +1,1 @@
+"""Files: video, images, meshes, weights, provenance."""

@@ -1,0 +1,1 @@
+"""Losses: functions of arrays, one value per example, never reduced over the batch."""

@@ -1,0 +1,1 @@
+"""One file per network of a paper, read from top to bottom."""

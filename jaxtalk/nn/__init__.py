@@ -1,0 +1,1 @@
+"""Linen blocks that two or more models use."""

@@ -1,0 +1,1 @@
+"""Drawing: the mesh rasteriser, shading, warps and blending; later the volume renderer."""

@@ -1,0 +1,1 @@
+"""End-to-end recipes: prepare, listen, move, draw, write."""
