@@ -1,0 +1,138 @@
+"""The commands. Thin: each parses its options and hands over; heavy imports wait until a command runs."""
+
+import dataclasses
+import importlib
+import importlib.util
+import logging
+import sys
+from pathlib import Path
+
+from jaxtalk import __version__
+from jaxtalk.errors import InputError
+
+USAGE = f"""jaxtalk {__version__}: speech-driven talking faces in JAX
+
+  jaxtalk talk PORTRAIT SPEECH -o out.mp4     a portrait says what a recording says
+  jaxtalk corpus DIR --clips N                speech with exact phonemes, articulation, head motion
+  jaxtalk train CONFIG [--field value ...]    trains a network (configs/*.py); continues where it stopped
+  jaxtalk convert KIND SRC DST                published face models and checkpoints into ours
+  jaxtalk verify FILE                         says how a result was made
+  jaxtalk demo                                writes demo/talk.mp4 and demo/talk.glb from shipped samples
+
+jaxtalk COMMAND --help explains each.
+"""
+
+
+def talk(arguments: list[str]) -> None:
+    import tyro
+
+    from jaxtalk.systems.talk_options import TalkOptions
+
+    options = tyro.cli(TalkOptions, args=arguments, prog="jaxtalk talk", config=(tyro.conf.FlagCreatePairsOff,))
+    from jaxtalk.systems import talk_batch
+
+    for written in talk_batch.run(options):
+        print(written)
+
+
+def corpus(arguments: list[str]) -> None:
+    import tyro
+
+    from jaxtalk.data.corpus_options import CorpusOptions
+
+    options = tyro.cli(CorpusOptions, args=arguments, prog="jaxtalk corpus")
+    from jaxtalk.data import corpus
+
+    corpus.write(options)
+
+
+def train(arguments: list[str]) -> None:
+    """CONFIG is a name in configs/ or the path of a file that defines a dataclass Config with `experiment()`."""
+    if not arguments or arguments[0].startswith("-"):
+        names = sorted(path.stem for path in _config_folder().glob("[a-z]*.py"))
+        print(f"usage: jaxtalk train CONFIG [--field value ...] [--folder runs/NAME]\nconfigs: {', '.join(names)}")
+        sys.exit(0 if arguments else 2)
+    import tyro
+
+    config_type = _config(arguments[0]).Config
+    fields = [("config", tyro.conf.OmitArgPrefixes[config_type], config_type()), ("folder", Path | None, None)]
+    run = tyro.cli(
+        dataclasses.make_dataclass("Run", fields, namespace={"__doc__": config_type.__doc__}, frozen=True),
+        args=arguments[1:],
+        prog=f"jaxtalk train {arguments[0]}",
+    )
+    from jaxtalk.train import loop
+
+    experiment = run.config.experiment()
+    loop.run(experiment, run.folder or Path("runs") / experiment.name)
+
+
+def convert(arguments: list[str]) -> None:
+    kinds = {"ict": "jaxtalk.convert.ict", "flame": "jaxtalk.convert.flame", "bfm": "jaxtalk.convert.bfm"}
+    if len(arguments) != 3 or arguments[0] not in kinds:
+        print(f"usage: jaxtalk convert KIND SRC DST\nkinds: {', '.join(kinds)}")
+        sys.exit(0 if arguments in (["-h"], ["--help"]) else 2)
+    kind, source, destination = arguments
+    importlib.import_module(kinds[kind]).convert(Path(source), Path(destination))
+    print(destination)
+
+
+def verify(arguments: list[str]) -> None:
+    if len(arguments) != 1 or arguments[0] in ("-h", "--help"):
+        print("usage: jaxtalk verify FILE\nPrints what a file says of how it was made; metadata is easily stripped.")
+        sys.exit(0 if arguments in (["-h"], ["--help"]) else 2)
+    from jaxtalk.io import provenance
+
+    print(provenance.describe(Path(arguments[0])))
+
+
+def demo(arguments: list[str]) -> None:
+    from jaxtalk.systems import demo
+
+    demo.run()
+
+
+COMMANDS = {"talk": talk, "corpus": corpus, "train": train, "convert": convert, "verify": verify, "demo": demo}
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Runs a command. Wrong input: one line on standard error and exit status 2."""
+    arguments = sys.argv[1:] if arguments is None else arguments
+    logging.basicConfig(format="jaxtalk: %(message)s", level=logging.WARNING)
+    logging.getLogger("jaxtalk").setLevel(logging.INFO)
+    if not arguments or arguments[0] in ("-h", "--help"):
+        print(USAGE, end="")
+        sys.exit(0 if arguments else 2)
+    if arguments[0] in ("-V", "--version"):
+        print(__version__)
+        return
+    command = COMMANDS.get(arguments[0])
+    try:
+        if command is None:
+            raise InputError(f"no command {arguments[0]!r}; there are {', '.join(COMMANDS)}")
+        command(arguments[1:])
+    except InputError as error:
+        print(f"jaxtalk: {error}", file=sys.stderr)
+        sys.exit(2)
+    except KeyboardInterrupt:
+        print("jaxtalk: interrupted", file=sys.stderr)
+        sys.exit(130)
+
+
+def _config_folder() -> Path:
+    spec = importlib.util.find_spec("configs")
+    if spec is None or not spec.submodule_search_locations:
+        raise InputError("the folder configs/ is not installed; give the path of a config file")
+    return Path(next(iter(spec.submodule_search_locations)))
+
+
+def _config(name: str):
+    """The module of a config given by name or path."""
+    path = Path(name) if name.endswith(".py") else _config_folder() / f"{name}.py"
+    if not path.is_file():
+        raise InputError(f"{path}: no such config; run `jaxtalk train` to see the names")
+    spec = importlib.util.spec_from_file_location(f"configs.{path.stem}", path)
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = module  # dataclasses look their module up
+    spec.loader.exec_module(module)
+    return module
