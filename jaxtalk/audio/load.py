@@ -1,6 +1,7 @@
 """Sound from files: any rate, any number of channels, from audio files and from the sound track of videos.
 
-Values are float32 with full scale at 1. Time zero is the start of the file, so in a video the sound stays in step
+Values are float32 with full scale at 1; a float file on another scale (holding 16-bit integers, say) is scaled to
+peak 1 with a message. Time zero is the start of the file, so in a video the sound stays in step
 with the picture. Silence is sound; a file without samples is not.
 """
 
@@ -36,20 +37,14 @@ class Source(NamedTuple):
 def load(path: str | Path, rate: int = 16_000) -> Float32[np.ndarray, "n"]:
     """Mono sound in [-1, 1] at `rate` Hz: the mean of the channels, resampled with soxr HQ.
 
-    Overshoots are clipped; sound on another scale (a float file that holds 16-bit integers) is scaled to peak 1, with
-    a message. A file that ends early gives what is there, with a message.
+    A file that ends early gives what is there, with a message.
 
     Raises:
         InputError: no file, no sound in it, no samples, NaN or infinite values.
     """
     source = open_source(path)
     mono = (block.mean(axis=1, dtype=np.float32) for block in source.blocks)
-    samples = np.concatenate(list(_resampled(mono, source.rate, rate)))
-    peak = np.abs(samples).max(initial=0.0)
-    if peak > HEADROOM:
-        log.warning("%s: values reach %.3g where full scale is 1; scaled down to it", path, peak)
-        samples /= peak
-    return np.clip(samples, -1.0, 1.0)
+    return np.clip(np.concatenate(list(_resampled(mono, source.rate, rate))), -1.0, 1.0)  # codecs overshoot
 
 
 def original(path: str | Path) -> tuple[Block, int]:
@@ -113,12 +108,12 @@ def _soundfile_source(path) -> Source | None:
 def _soundfile_blocks(path, file) -> Iterator[Block]:
     import soundfile
 
-    rate, count = file.samplerate, 0
+    rate, count, scale = file.samplerate, 0, _scale(path, file)
     with file:
         try:
             while len(block := file.read(BLOCK, dtype="float32", always_2d=True)):
                 count += len(block)
-                yield block
+                yield block / scale
         except soundfile.LibsndfileError as error:
             if not count:
                 raise InputError(f"{path}: its sound cannot be decoded ({error}); export it again") from error
@@ -127,6 +122,18 @@ def _soundfile_blocks(path, file) -> Iterator[Block]:
         expected = _wav_frames(path) or file.frames
     if count and count < expected < 1 << 40:  # streamed flac and ogg say "unknown" with a huge number
         _warn_cut(path, count / rate, expected / rate)
+
+
+def _scale(path, file) -> np.float32:
+    """What full scale is in the file: 1, but for float files far beyond it, whose peak is taken."""
+    if file.subtype not in ("FLOAT", "DOUBLE"):
+        return np.float32(1)
+    peak = max((np.abs(block).max() for block in file.blocks(BLOCK, dtype="float32")), default=np.float32(0))
+    file.seek(0)
+    if not HEADROOM < peak < np.inf:  # NaN too; the block that holds it is refused later
+        return np.float32(1)
+    log.warning("%s: values reach %.3g where full scale is 1; scaled down to it", path, peak)
+    return peak
 
 
 def _warn_cut(path, seconds, expected) -> None:
@@ -187,5 +194,6 @@ def _container_blocks(path):
             errors += 1
         if not count:
             raise InputError(f"{path}: its sound cannot be decoded; convert it to wav")
-        if errors:
-            _warn_cut(path, count / rate, None)
+        promised = float((stream.duration or 0) * stream.time_base)
+        if errors or count / rate < promised - 0.2:
+            _warn_cut(path, count / rate, promised)
