@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 
 from jaxtalk.errors import InputError
@@ -73,7 +74,7 @@ def load(path: str | Path, like: Mapping[str, Any] | None = None) -> Weights:
         check(path, arrays, like)
     config = json.loads(metadata["config"])
     return Weights(
-        variables=unflatten(arrays),
+        variables=unflatten({key: jnp.asarray(value) for key, value in arrays.items()}),
         name=metadata["name"],
         config=config,
         licence=metadata["licence"],
