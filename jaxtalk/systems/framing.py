@@ -20,11 +20,11 @@ class Framing(NamedTuple):
     landmarks: Float[np.ndarray, "68 2"]  # in pixels of the region
 
     @property
-    def face(self) -> UInt8[np.ndarray, "h w 3"]:
+    def face(self) -> UInt8[np.ndarray, "rh rw 3"]:
         x, y, width, height = self.region
         return self.canvas[y : y + height, x : x + width]
 
-    def paste(self, face: UInt8[np.ndarray, "h w 3"]) -> UInt8[np.ndarray, "h w 3"]:
+    def paste(self, face: UInt8[np.ndarray, "rh rw 3"]) -> UInt8[np.ndarray, "h w 3"]:
         """The canvas with a drawn region. No feathering: renderers leave the region's border where it was."""
         x, y, width, height = self.region
         frame = self.canvas.copy()
