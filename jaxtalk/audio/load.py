@@ -20,7 +20,6 @@ from jaxtalk.io import container
 log = logging.getLogger("jaxtalk")
 
 RATES = (4_000, 768_000)  # Hz: what is taken for a sampling rate; a broken header says anything
-BLOCK = 1 << 16  # samples read at a time
 HEADROOM = 2.0  # codecs overshoot full scale a little; beyond this the numbers are on another scale
 
 Block = Float32[np.ndarray, "n c"]
@@ -60,26 +59,33 @@ def duration(path: str | Path) -> float:
 
 
 def open_source(path: str | Path) -> Source:
-    """The sound of a file in blocks. Reading a block may raise InputError as in `load`.
-
-    wav, flac, ogg and mp3 are read by libsndfile; all else, videos included, by FFmpeg.
-    """
-    container.check(path)
-    source = _soundfile_source(path) or _container_source(path)
-    if not RATES[0] <= source.rate <= RATES[1]:
-        raise InputError(f"{path}: has a sampling rate of {source.rate} Hz; resample it to 16000 Hz or more")
-    return source._replace(blocks=_checked(path, source.blocks))
+    """The sound of a file in blocks. Taking a block may raise InputError as `load` does."""
+    blocks = _decoded(path)
+    rate, channels, is_float = next(blocks)
+    scale = _scale(path) if is_float else np.float32(1)
+    return Source(rate, channels, _checked(path, blocks, scale))
 
 
-def _checked(path, blocks: Iterator[Block]) -> Iterator[Block]:
-    empty = True
+def _checked(path, blocks: Iterator[Block], scale) -> Iterator[Block]:
+    count = 0
     for block in blocks:
         if not np.isfinite(block).all():
             raise InputError(f"{path}: holds NaN or infinite samples; export it again")
-        empty = empty and not len(block)
-        yield block
-    if empty:
+        count += len(block)
+        yield block / scale
+    if not count:
         raise InputError(f"{path}: holds no sound (zero samples); give a file with speech")
+
+
+def _scale(path) -> np.float32:
+    """What full scale is in a float file: 1, unless values go far beyond it; then their peak."""
+    blocks = _decoded(path)
+    next(blocks)
+    peak = np.float32(max((np.abs(block).max(initial=0.0) for block in blocks), default=0.0))
+    if not HEADROOM < peak < np.inf:  # NaN too: `_checked` refuses the block that holds it
+        return np.float32(1)
+    log.warning("%s: values reach %.3g where full scale is 1; scaled down to it", path, peak)
+    return peak
 
 
 def _resampled(mono: Iterator[Float32[np.ndarray, "n"]], source_rate: int, rate: int):
@@ -94,92 +100,28 @@ def _resampled(mono: Iterator[Float32[np.ndarray, "n"]], source_rate: int, rate:
     yield stream.resample_chunk(np.zeros(0, np.float32), last=True)
 
 
-def _soundfile_source(path) -> Source | None:
-    """None if libsndfile does not know the file."""
-    import soundfile
+def _decoded(path):
+    """First (rate, channels, whether samples are floats in the file), then the blocks, which say what was damaged.
 
-    try:
-        file = soundfile.SoundFile(path)
-    except (soundfile.LibsndfileError, TypeError):  # TypeError: *.raw, which has no header
-        return None
-    return Source(file.samplerate, file.channels, _soundfile_blocks(path, file))
-
-
-def _soundfile_blocks(path, file) -> Iterator[Block]:
-    import soundfile
-
-    rate, count, scale = file.samplerate, 0, _scale(path, file)
-    with file:
-        try:
-            while len(block := file.read(BLOCK, dtype="float32", always_2d=True)):
-                count += len(block)
-                yield block / scale
-        except soundfile.LibsndfileError as error:
-            if not count:
-                raise InputError(f"{path}: its sound cannot be decoded ({error}); export it again") from error
-            _warn_cut(path, count / rate, None)
-            return
-        expected = _wav_frames(path) or file.frames
-    if count and count < expected < 1 << 40:  # streamed flac and ogg say "unknown" with a huge number
-        _warn_cut(path, count / rate, expected / rate)
-
-
-def _scale(path, file) -> np.float32:
-    """What full scale is in the file: 1, but for float files far beyond it, whose peak is taken."""
-    if file.subtype not in ("FLOAT", "DOUBLE"):
-        return np.float32(1)
-    peak = max((np.abs(block).max() for block in file.blocks(BLOCK, dtype="float32")), default=np.float32(0))
-    file.seek(0)
-    if not HEADROOM < peak < np.inf:  # NaN too; the block that holds it is refused later
-        return np.float32(1)
-    log.warning("%s: values reach %.3g where full scale is 1; scaled down to it", path, peak)
-    return peak
-
-
-def _warn_cut(path, seconds, expected) -> None:
-    promised = f" of {expected:.2f} s" if expected else ""
-    log.warning("%s: is cut off or damaged; going on with the first %.2f s%s", path, seconds, promised)
-
-
-def _wav_frames(path) -> int | None:
-    """Frames that a RIFF header promises (libsndfile reports those that are there); None if it does not say."""
-    with open(path, "rb") as file:
-        if file.read(4) != b"RIFF" or file.seek(8) != 8 or file.read(4) != b"WAVE":
-            return None
-        align = None
-        while len(head := file.read(8)) == 8:
-            name, size = struct.unpack("<4sI", head)
-            if name == b"fmt ":
-                align = struct.unpack("<12xH", file.read(14).ljust(14, b"\0"))[0]
-                size -= 14
-            if name == b"data":  # a writer that streams leaves 0 or -1
-                return size // align if align and 0 < size < 0xFFFFFF00 else None
-            file.seek(max(size, 0) + size % 2, 1)
-    return None
-
-
-def _container_source(path) -> Source:
-    blocks = _container_blocks(path)
-    rate, channels = next(blocks)  # the header, so that errors show up now
-    return Source(rate, channels, blocks)
-
-
-def _container_blocks(path):
-    """First (rate, channels), then the blocks, starting with silence if the sound begins later than the file."""
+    FFmpeg for every format: libsndfile (1.2.2) loses its place in mp3 between reads.
+    """
     import av
 
     with container.reading(path, "sound") as media:
         stream = next(iter(media.streams.audio), None)
         if stream is None:
             raise InputError(f"{path}: has no sound track; give a file with speech")
-        rate, channels = stream.rate, stream.channels
-        if not rate or not channels:
+        coder = stream.codec_context
+        if coder is None or not coder.channels:
             raise InputError(f"{path}: its sound cannot be decoded (unknown codec); convert it to wav")
-        yield rate, channels
-        to_float = av.AudioResampler(format="fltp", layout=stream.layout, rate=rate)
+        rate, channels = coder.sample_rate, coder.channels
+        if not RATES[0] <= rate <= RATES[1]:
+            raise InputError(f"{path}: has a sampling rate of {rate} Hz; resample it to 16000 Hz or more")
+        yield rate, channels, coder.name.startswith("pcm_f")
         delay = float((stream.start_time or 0) * stream.time_base) - (media.start_time or 0) / av.time_base
-        if 1e-3 < delay < 60:
+        if 1e-3 < delay < 60:  # the picture starts first
             yield np.zeros((round(delay * rate), channels), np.float32)
+        to_float = av.AudioResampler(format="fltp", layout=coder.layout, rate=rate)
         count, errors = 0, 0
         try:
             for packet in media.demux(stream):
@@ -192,8 +134,28 @@ def _container_blocks(path):
                     errors += 1
         except av.error.FFmpegError:
             errors += 1
-        if not count:
+        if errors and not count:
             raise InputError(f"{path}: its sound cannot be decoded; convert it to wav")
-        promised = float((stream.duration or 0) * stream.time_base)
-        if errors or count / rate < promised - 0.2:
-            _warn_cut(path, count / rate, promised)
+        promised, slack = float((stream.duration or 0) * stream.time_base), 0.2  # a codec block or two
+        if coder.name.startswith("pcm_"):
+            promised, slack = _wav_seconds(path) or promised, 0.5 / rate
+    if errors or 0 < count / rate < promised - slack:
+        whole = f" of {promised:.2f} s" if promised else ""
+        log.warning("%s: is cut off or damaged; going on with the first %.2f s%s", path, count / rate, whole)
+
+
+def _wav_seconds(path) -> float | None:
+    """Seconds that the header of a PCM wav promises (FFmpeg reports what is there); None if it does not say."""
+    with open(path, "rb") as file:
+        if file.read(4) != b"RIFF" or file.seek(8) != 8 or file.read(4) != b"WAVE":
+            return None
+        byte_rate = 0
+        while len(head := file.read(8)) == 8:
+            name, size = struct.unpack("<4sI", head)
+            if name == b"fmt ":
+                byte_rate = struct.unpack("<8xI", file.read(12).ljust(12, b"\0"))[0]
+                size -= 12
+            if name == b"data":  # a writer to a pipe leaves 0 or -1
+                return size / byte_rate if byte_rate and 0 < size < 0xFFFFFF00 else None
+            file.seek(max(size, 0) + size % 2, 1)
+    return None
