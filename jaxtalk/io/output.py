@@ -40,18 +40,18 @@ def atomic(path: str | Path) -> Iterator[Path]:
 
 @contextlib.contextmanager
 def _beside(path: Path) -> Iterator[Path]:
-    target = Path(os.path.realpath(path))  # replace what a link points to, not the link
-    if target.is_dir():
-        raise InputError(f"{path}: is a folder; give a file name to write to")
-    if target.exists() and not target.is_file():  # os.replace would put a file in the place of, say, /dev/null
-        raise InputError(f"{path}: is no regular file, so it cannot be replaced; give another name")
-    if not target.parent.is_dir():
-        raise InputError(f"{path}: the folder {target.parent} does not exist; create it or write elsewhere")
-    temporary = target.with_name(f".{target.name[:80]}.{secrets.token_hex(4)}.part")
     try:
+        target = Path(os.path.realpath(path))  # replace what a link points to, not the link
+        if target.is_dir():
+            raise InputError(f"{path}: is a folder; give a file name to write to")
+        if target.exists() and not target.is_file():  # os.replace would put a file in the place of, say, /dev/null
+            raise InputError(f"{path}: is no regular file, so it cannot be replaced; give another name")
+        if not target.parent.is_dir():
+            raise InputError(f"{path}: the folder {target.parent} does not exist; create it or write elsewhere")
+        temporary = target.with_name(f".{target.name[:40]}.{secrets.token_hex(4)}.part")
         temporary.touch(exist_ok=False)
     except OSError as error:
-        raise InputError(f"{path}: cannot be written there ({error.strerror}); write elsewhere") from error
+        raise InputError(f"{path}: cannot be written ({error.strerror}); write elsewhere") from error
     try:
         yield temporary
     except OSError as error:
