@@ -55,7 +55,7 @@ def _beside(path: Path) -> Iterator[Path]:
     try:
         yield temporary
     except OSError as error:
-        if error.filename is None or os.path.realpath(error.filename) == str(temporary):
+        if temporary.name in str(error.filename or temporary):  # not about some other file
             raise InputError(f"{path}: writing failed ({error.strerror or error}); is the disk full?") from error
         raise
     finally:

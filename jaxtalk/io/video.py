@@ -280,7 +280,8 @@ def _held(decoded, fps: float, source_fps: float) -> Iterator[tuple[object, int]
             yield shown, tick - slot
             slot = tick
         shown = frame
-    yield shown, max(1, math.ceil((time + 1 / source_fps) * fps - 0.05) - slot)
+    end = math.ceil((time + 1 / source_fps) * fps - 0.05)
+    yield shown, max(end, 1) - slot
 
 
 class _Viewer:
@@ -301,7 +302,7 @@ class _Viewer:
         return np.ascontiguousarray(_upright(rgb.to_ndarray(), frame))
 
 
-def _upright(image: Frame, frame) -> Frame:
+def _upright(image, frame):
     """Applies the display matrix (x' = a x + c y, y' = b x + d y, y down), rounded to quarter turns and mirrors."""
     from av.sidedata.sidedata import Type
 
