@@ -49,7 +49,7 @@ def load(path: str | Path, max_pixels: int = 4096 * 4096) -> Image:
         except PIL.Image.DecompressionBombError as error:
             raise InputError(f"{path}: has too many pixels; scale it to at most 8192 a side") from error
         except Exception as error:  # a plug-in may raise anything on a broken header
-            raise InputError(f"{path}: its picture cannot be read ({_line(error)}); save it again as PNG") from error
+            raise InputError(f"{path}: is cut off or damaged ({_line(error)}); save it again as PNG") from error
         with picture:
             if picture.width * picture.height > LARGEST:
                 size = f"{picture.width}x{picture.height}"
