@@ -26,3 +26,14 @@ MIRROR_68 = np.array(
     + [45, 44, 43, 42, 47, 46, 39, 38, 37, 36, 41, 40]
     + [54, 53, 52, 51, 50, 49, 48, 59, 58, 57, 56, 55, 64, 63, 62, 61, 60, 67, 66, 65]
 )
+
+# The vertices of the full ICT-FaceKit mesh (26,719, https://github.com/ICT-VGL/ICT-FaceKit) on which MediaPipe's
+# 68 points lie. Found by running MediaPipe over 259 renders of random ICT heads and taking, for each point, the skin
+# vertex that is nearest on average (0.028 of the distance between the outer eye corners; brows and jaw 0.045, eyes and
+# lips 0.018), made symmetric.
+ICT_VERTICES_68 = np.array(
+    [1223, 1238, 1240, 377, 1899, 844, 803, 1496, 966, 3710, 3044, 3085, 4099, 2618, 3458, 3456, 3441, 268, 1008, 481]
+    + [1418, 1402, 3616, 3632, 2722, 3228, 2509, 978, 1348, 4839, 4857, 4871, 2088, 4920, 4282, 5329, 1546, 1541, 1537]
+    + [887, 572, 1512, 3128, 3751, 3755, 3760, 3726, 2813, 5918, 5634, 2081, 0, 4275, 6139, 6423, 6375, 6508, 5518]
+    + [6004, 5870, 5595, 5683, 5527, 6188, 6100, 6470, 5515, 5966]
+)
