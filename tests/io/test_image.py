@@ -159,7 +159,7 @@ def test_what_is_no_picture_is_refused_in_one_line(tmp_path):
         "text.jpg": (b"To be, or not to be.\n" * 100, "holds no picture"),
         "cut.png": (good[: len(good) // 2], "cut off"),
         "cut.jpg": (photo[: len(photo) // 2], "cut off"),
-        "header.png": (good[:40], "cut off"),
+        "header.png": (good[:40], "cut off|holds no picture"),
         "sound.jpg": (b"RIFF\x24\0\0\0WAVEfmt ", "holds no picture"),
         "phone.jpg": (b"\0\0\0\x18ftypheic" + bytes(100), "HEIC"),
         "script.eps": (b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n", "holds no picture"),
