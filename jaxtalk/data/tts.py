@@ -31,7 +31,7 @@ _SYNCHRONOUS = 2  # espeak_AUDIO_OUTPUT: espeak_Synth returns when all of the te
 _PHONEME_EVENTS, _PHONEME_IPA, _DONT_EXIT = 1, 2, 0x8000  # options of espeak_Initialize
 _END_OF_LIST, _PHONEME = 0, 7  # espeak_EVENT_TYPE
 _RATE, _VOLUME, _PITCH, _RANGE, _WORD_GAP = 1, 2, 3, 4, 7  # espeak_PARAMETER
-_UTF8, _SSML = 1, 0x10  # flags of espeak_Synth
+_UTF8 = 1  # flags of espeak_Synth
 _LONGEST_PATH = 140  # espeak-ng keeps the path of its data in a buffer of 160 bytes
 
 
@@ -89,7 +89,6 @@ def synthesise(
     pitch_range: int = 50,
     volume: int = 100,
     word_gap: int = 0,
-    ssml: bool = False,
 ) -> Speech:
     """Says `text` in a voice. The same arguments give the same samples.
 
@@ -100,7 +99,6 @@ def synthesise(
         pitch, pitch_range: 0 to 100, 50 is usual.
         volume: 0 to 200.
         word_gap: extra pause between words in units of 10 ms.
-        ssml: read the text as SSML (<prosody>, <break>, ...).
 
     Raises InputError where the wheel is missing, a voice is unknown or the text holds nothing to say.
     """
@@ -111,7 +109,7 @@ def synthesise(
         settings = {_RATE: rate, _PITCH: pitch, _RANGE: pitch_range, _VOLUME: volume, _WORD_GAP: word_gap}
         for parameter, value in settings.items():
             library.espeak_SetParameter(parameter, int(value), 0)
-        chunks, events = _run(library, text, _UTF8 | (_SSML if ssml else 0))
+        chunks, events = _run(library, text, _UTF8)
     samples = np.concatenate(chunks) if chunks else np.zeros(0, np.int16)
     if not any(symbol.strip() for symbol, _ in events):
         raise InputError(f"text {text[:40]!r}: holds nothing that can be said; give some words")

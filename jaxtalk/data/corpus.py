@@ -1,0 +1,186 @@
+"""The synthetic corpus on disk: clips as ArrayRecord, written in parallel through a TFDS builder and read by grain.
+
+    DIR/corpus.json                 what the corpus is: clips, seed, version
+    DIR/block-00000/corpus/1.0.0/   a TFDS dataset of BLOCK clips with the splits train, validation and test
+    DIR/block-00001/...
+
+A clip depends on the seed and its index alone, so the number of workers changes nothing. TFDS prepares a block under
+another name and renames it when it is whole: after an interruption the same command goes on with the first block that
+is missing, and `read` refuses a corpus of which blocks are missing.
+"""
+
+import contextlib
+import dataclasses
+import functools
+import io
+import json
+import multiprocessing
+import os
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import grain
+import numpy as np
+import tensorflow_datasets as tfds
+from tqdm import tqdm
+
+from jaxtalk.data import clip, head_motion, sentences
+from jaxtalk.data.phonemes import LETTERS
+from jaxtalk.errors import InputError
+from jaxtalk.face.arkit import NAMES
+
+VERSION = "1.0.0"
+BLOCK = 500  # clips; an interruption loses at most this many
+SPLITS = ("train", "validation", "test")
+
+
+class Corpus(tfds.core.GeneratorBasedBuilder):
+    """One block of the corpus. `make` gives the examples of many indices in order."""
+
+    VERSION = tfds.core.Version(VERSION)
+    code_path = Path(__file__)  # tfds 4.9.10 finds it out by importlib_resources, which nothing installs
+
+    def __init__(self, *, indices: range, make, **settings):
+        self._indices, self._make = indices, make
+        super().__init__(**settings)
+
+    def _info(self) -> tfds.core.DatasetInfo:
+        return tfds.core.DatasetInfo(
+            builder=self,
+            description="Synthetic speech with phoneme times, articulation, blinks and head motion. Made by jaxtalk.",
+            features=tfds.features.FeaturesDict(features()),
+        )
+
+    def _split_generators(self, dl_manager):
+        chosen = {name: [i for i in self._indices if clip.split_of(i) == name] for name in SPLITS}
+        return {name: self._generate_examples(indices) for name, indices in chosen.items() if indices}
+
+    def _generate_examples(self, indices):
+        for example in self._make(indices):
+            yield int(example["index"]), example
+
+
+def features() -> dict[str, tfds.features.FeatureConnector]:
+    """What a record holds; see `clip.Clip`. Phonemes are places in `phonemes.LETTERS`, times are seconds."""
+
+    def array(*shape: int | None, dtype: type = np.float32) -> tfds.features.Tensor:
+        return tfds.features.Tensor(shape=shape, dtype=dtype, encoding="bytes" if shape else "none")
+
+    return {
+        "index": array(dtype=np.int64),
+        "text": tfds.features.Text(),
+        "language": tfds.features.ClassLabel(names=list(sentences.GRAMMARS)),
+        "voice": tfds.features.Text(),
+        "speech": array(None, dtype=np.int16),
+        "phoneme": array(None, dtype=np.int32),
+        "phoneme_start": array(None),
+        "phoneme_end": array(None),
+        "phoneme_stress": array(None, dtype=np.int32),
+        "expression": array(None, len(NAMES)),
+        "rotation": array(None, 3),
+        "translation": array(None, 3),
+        "blink": array(None),
+        "style": tfds.features.ClassLabel(num_classes=head_motion.STYLES),
+        "articulation": array(len(dataclasses.fields(clip.articulation.Style))),
+        "identity": array(clip.IDENTITY),
+    }
+
+
+def write(directory: str | Path, clips: int, *, workers: int = 1, seed: int = 0) -> None:
+    """Writes a corpus of that many clips, or finishes one that was interrupted.
+
+    Raises InputError if the directory holds another corpus or cannot be written.
+    """
+    directory = Path(directory)
+    if clips < 1 or workers < 1:
+        raise InputError(f"{directory}: a corpus needs at least one clip and one worker; got {clips} and {workers}")
+    _claim(directory, {"clips": clips, "seed": seed, "version": VERSION, "phonemes": LETTERS})
+    tfds.disable_progress_bar()
+    with _maker(workers, seed) as make, tqdm(total=clips, unit="clip", disable=None) as bar:
+        for path, indices in _blocks(directory, clips):
+            if not _finished(path):
+                shutil.rmtree(path, ignore_errors=True)  # what an interruption left
+                _write_block(path, indices, lambda wanted: _counted(make(wanted), bar))
+            else:
+                bar.update(len(indices))
+
+
+def read(directory: str | Path, split: str = "train") -> grain.MapDataset:
+    """The records of a split as dictionaries of arrays, in random access.
+
+    Raises InputError where there is no whole corpus.
+    """
+    directory = Path(directory)
+    try:
+        settings = json.loads((directory / "corpus.json").read_text())
+        blocks = list(_blocks(directory, settings["clips"]))
+    except (OSError, ValueError, KeyError) as error:
+        raise InputError(f"{directory}: holds no corpus; write one with jaxtalk corpus {directory}") from error
+    missing = [path.name for path, _ in blocks if not _finished(path)]
+    if missing:
+        raise InputError(
+            f"{directory}: {len(missing)} of {len(blocks)} blocks are missing; run jaxtalk corpus again to finish it"
+        )
+    builders = [tfds.builder_from_directory(_folder(path)) for path, _ in blocks]
+    sources = [builder.as_data_source(split) for builder in builders if split in builder.info.splits]
+    if not sources:
+        raise InputError(f"{directory}: has no clips for {split}; splits are {', '.join(SPLITS)}, from 20 clips on")
+    return grain.MapDataset.concatenate([grain.MapDataset.source(source) for source in sources])
+
+
+def _claim(directory: Path, settings: dict) -> None:
+    """Makes the directory this corpus's, unless it is another's."""
+    note = directory / "corpus.json"
+    try:
+        directory.mkdir(parents=True, exist_ok=True)
+        if note.exists():
+            if json.loads(note.read_text()) != settings:
+                raise InputError(f"{directory}: holds a corpus with other settings (see {note}); choose another folder")
+            return
+        if any(directory.iterdir()):
+            raise InputError(f"{directory}: is not empty and holds no corpus; choose another folder")
+        draft = note.with_suffix(".tmp")
+        draft.write_text(json.dumps(settings, ensure_ascii=False, indent=1))
+        os.replace(draft, note)
+    except (OSError, json.JSONDecodeError) as error:
+        raise InputError(f"{directory}: cannot hold a corpus ({error}); choose another folder") from error
+
+
+def _blocks(directory: Path, clips: int) -> Iterator[tuple[Path, range]]:
+    for number, first in enumerate(range(0, clips, BLOCK)):
+        yield directory / f"block-{number:05d}", range(first, min(first + BLOCK, clips))
+
+
+def _folder(block: Path) -> Path:
+    return block / Corpus.name / VERSION
+
+
+def _finished(block: Path) -> bool:
+    """TFDS renames a dataset to its name when it is whole."""
+    return _folder(block).is_dir()
+
+
+def _write_block(path: Path, indices: range, make) -> None:
+    builder = Corpus(indices=indices, make=make, data_dir=path, file_format="array_record")
+    with contextlib.redirect_stdout(io.StringIO()):  # tfds prints what it does; the bar tells that
+        builder.download_and_prepare()
+    shutil.rmtree(path / "downloads", ignore_errors=True)  # tfds makes it for any dataset
+
+
+def _counted(examples: Iterator[dict], bar: tqdm) -> Iterator[dict]:
+    for example in examples:
+        yield example
+        bar.update()
+
+
+@contextlib.contextmanager
+def _maker(workers: int, seed: int):
+    """A function from indices to examples in their order, in this process or in `workers` others."""
+    make = functools.partial(clip.example, seed)
+    if workers == 1:
+        yield functools.partial(map, make)
+        return
+    # spawn: forked processes would inherit the threads and locks of jax and of espeak-ng.
+    with multiprocessing.get_context("spawn").Pool(workers) as pool:
+        yield functools.partial(pool.imap, make, chunksize=4)
