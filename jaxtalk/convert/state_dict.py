@@ -7,6 +7,7 @@ what happens to the array. Conversion is strict: every array must find its place
 import dataclasses
 import re
 from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -26,7 +27,9 @@ class Rule:
     transform: Transform = np.asarray
 
 
-def convert(source: str, state: Mapping[str, np.ndarray], table: Iterable[Rule], like: Mapping[str, Any]):
+def convert(
+    source: str | Path, state: Mapping[str, np.ndarray], table: Iterable[Rule], like: Mapping[str, Any]
+) -> dict[str, Any]:
     """The variables of a model, float32, from a published state dict.
 
     `like` is the abstract tree of the variables (`jax.eval_shape` of the model's init); `source` names the file in
@@ -37,20 +40,20 @@ def convert(source: str, state: Mapping[str, np.ndarray], table: Iterable[Rule],
     expected = {path: tuple(leaf.shape) for path, leaf in flatten(like).items()}
     converted, problems = {}, []
     for name, value in state.items():
-        if name.endswith("num_batches_tracked"):
-            continue
         found = next(((match, rule) for pattern, rule in rules if (match := pattern.fullmatch(name))), None)
+        if name.endswith("num_batches_tracked") or (found and found[1].path is None):
+            continue
         if found is None:
             problems.append(f"{name} is unexpected")
             continue
         match, rule = found
-        if rule.path is None:
-            continue
         path, array = match.expand(rule.path), rule.transform(value)
         if path not in expected:
             problems.append(f"{name} is unexpected (the model has no {path})")
         elif array.shape != expected[path]:
             problems.append(f"{name} gives shape {array.shape} where {path} has {expected[path]}")
+        elif path in converted:
+            problems.append(f"{name} gives {path} twice")
         converted[path] = array.astype(np.float32)
     problems += [f"{path} is missing" for path in expected.keys() - converted.keys()]
     if problems:
@@ -58,7 +61,7 @@ def convert(source: str, state: Mapping[str, np.ndarray], table: Iterable[Rule],
     return unflatten(converted)
 
 
-def select(state: Mapping[str, np.ndarray], prefix: str) -> dict[str, np.ndarray]:
+def select(state: Mapping[str, Any], prefix: str) -> dict[str, Any]:
     """The part of a state dict under a prefix, without it."""
     return {name.removeprefix(prefix): value for name, value in state.items() if name.startswith(prefix)}
 
