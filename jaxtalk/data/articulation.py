@@ -23,6 +23,8 @@ from jaxtalk.data.phonemes import CHANNELS, Track
 from jaxtalk.face.arkit import INDEX, NAMES
 
 _SHORTEST_CONTACT = 0.045  # seconds; also long enough to be seen at 25 frames per second
+_PARTING = {"mouthFunnel": 0.37, "mouthLowerDownLeft": 0.11, "mouthLowerDownRight": 0.11}
+_PARTING |= {"mouthUpperUpLeft": 0.12, "mouthUpperUpRight": 0.12}
 _JAW, _LIPS, _TONGUE = 0, slice(1, 6), 6  # places in CHANNELS
 
 
@@ -68,8 +70,12 @@ def articulate(track: Track, times: Float[np.ndarray, "t"], style: Style | None 
 
 
 def lip_opening(expression: Float[np.ndarray, "*t 52"]) -> Float[np.ndarray, "*t"]:
-    """How far the lips are apart, in units of jawOpen; 0 is closed."""
-    return np.maximum(expression[..., INDEX["jawOpen"]] - expression[..., INDEX["mouthClose"]], 0)
+    """How far the inner lips are apart in their middle, in units of jawOpen; 0 is closed.
+
+    The weights are those of the built-in model, where jawOpen = 1 parts the lips by 30 mm.
+    """
+    parting = sum(weight * expression[..., INDEX[name]] for name, weight in _PARTING.items())
+    return np.maximum(expression[..., INDEX["jawOpen"]] - expression[..., INDEX["mouthClose"]] + parting, 0)
 
 
 def contacts(
@@ -142,7 +148,7 @@ def _coefficients(
     put("mouthSmile", np.clip(style.smile + lips * 0.3 * shape["spread"] * narrow, 0, 1))
     put("mouthStretch", lips * 0.35 * shape["spread"] * narrow)
     put("mouthDimple", lips * 0.12 * shape["spread"] * narrow)
-    put("mouthLowerDown", lips * 0.55 * shape["lower"] * parting * (1 - tuck))
+    put("mouthLowerDown", lips * 0.65 * shape["lower"] * parting * (1 - tuck))
     put("mouthUpperUp", lips * 0.4 * np.maximum(shape["upper"] * parting, 0.5 * tuck * (1 - closure)))
     put("mouthRollLower", 0.15 * style.press * closure + 0.55 * tuck * (1 - closure))
     put("mouthRollUpper", 0.2 * style.press * closure)

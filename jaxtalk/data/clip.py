@@ -11,7 +11,7 @@ from jaxtalk.data import articulation, head_motion, phonemes, room, sentences, t
 FPS = 25
 RATE = room.RATE
 SAMPLES_PER_FRAME = RATE // FPS
-IDENTITY = 40  # coefficients of a face's shape; a model uses as many as it has
+IDENTITY = 41  # coefficients of a face's shape, as many as the built-in model has
 
 # espeak-ng's speakers that pass for people. The rest are robots, monsters and whispers.
 _NO_PEOPLE = ("AnxiousAndy", "Demonic", "Tweaky", "UniRobot", "anikaRobot", "croak", "fast", "whisper", "whisperf")

@@ -25,7 +25,8 @@ import numpy as np
 import tensorflow_datasets as tfds
 from tqdm import tqdm
 
-from jaxtalk.data import clip, head_motion, sentences
+from jaxtalk.data import clip, head_motion, sentences, tts
+from jaxtalk.data.corpus_options import CorpusOptions
 from jaxtalk.data.phonemes import LETTERS
 from jaxtalk.errors import InputError
 from jaxtalk.face.arkit import NAMES
@@ -87,18 +88,19 @@ def features() -> dict[str, tfds.features.FeatureConnector]:
     }
 
 
-def write(directory: str | Path, clips: int, *, workers: int = 1, seed: int = 0) -> None:
-    """Writes a corpus of that many clips, or finishes one that was interrupted.
+def write(options: CorpusOptions) -> None:
+    """Writes a corpus, or finishes one that was interrupted.
 
-    Raises InputError if the directory holds another corpus or cannot be written.
+    Raises InputError if the directory holds another corpus or cannot be written, and where espeak-ng is missing.
     """
-    directory = Path(directory)
-    if clips < 1 or workers < 1:
-        raise InputError(f"{directory}: a corpus needs at least one clip and one worker; got {clips} and {workers}")
-    _claim(directory, {"clips": clips, "seed": seed, "version": VERSION, "phonemes": LETTERS})
+    if options.clips < 1 or options.workers < 1:
+        raise InputError(f"{options.directory}: a corpus needs at least one clip and one worker")
+    tts.variants()  # before anything is written: is espeak-ng there?
+    settings = {"clips": options.clips, "seed": options.seed, "version": VERSION, "phonemes": LETTERS}
+    _claim(options.directory, settings)
     tfds.disable_progress_bar()
-    with _maker(workers, seed) as make, tqdm(total=clips, unit="clip", disable=None) as bar:
-        for path, indices in _blocks(directory, clips):
+    with _maker(options.workers, options.seed) as make, tqdm(total=options.clips, unit="clip", disable=None) as bar:
+        for path, indices in _blocks(options.directory, options.clips):
             if not _finished(path):
                 shutil.rmtree(path, ignore_errors=True)  # what an interruption left
                 _write_block(path, indices, lambda wanted: _counted(make(wanted), bar))

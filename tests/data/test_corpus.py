@@ -9,14 +9,19 @@ import numpy as np
 import pytest
 
 from jaxtalk.data import articulation, clip, corpus, phonemes, sentences
+from jaxtalk.data.corpus_options import CorpusOptions
 from jaxtalk.errors import InputError
 from jaxtalk.face.arkit import INDEX
+
+
+def write(directory, clips=21, **options):
+    corpus.write(CorpusOptions(**{"directory": directory, "clips": clips, "seed": 5, "workers": 1} | options))
 
 
 @pytest.fixture(scope="module")
 def written(tmp_path_factory):
     directory = tmp_path_factory.mktemp("corpus") / "small"
-    corpus.write(directory, 21, seed=5)
+    write(directory)
     return directory
 
 
@@ -68,7 +73,7 @@ def test_lips_close_in_the_records_too(written):
 
 
 def test_number_of_workers_changes_nothing(written, tmp_path):
-    corpus.write(tmp_path / "two", 21, seed=5, workers=2)
+    write(tmp_path / "two", workers=2)
     for split in corpus.SPLITS:
         assert_same(records(written, split), records(tmp_path / "two", split))
 
@@ -94,10 +99,10 @@ def test_grain_batches_and_shuffles_it(written):
 
 def test_finished_corpus_is_kept_and_another_is_refused(written):
     before = {path: path.stat().st_mtime_ns for path in written.rglob("*.array_record*")}
-    corpus.write(written, 21, seed=5)
+    write(written)
     assert before == {path: path.stat().st_mtime_ns for path in written.rglob("*.array_record*")}
     with pytest.raises(InputError, match="other settings"):
-        corpus.write(written, 30, seed=5)
+        write(written, 30)
     assert len(records(written)) == 19
 
 
@@ -107,9 +112,9 @@ def test_bad_directories_are_refused(tmp_path):
     (tmp_path / "full" / "letter.txt").write_text("mine")
     for place in ("file", "full"):
         with pytest.raises(InputError):
-            corpus.write(tmp_path / place, 1)
+            write(tmp_path / place)
     with pytest.raises(InputError, match="at least one clip"):
-        corpus.write(tmp_path / "new", 0)
+        write(tmp_path / "new", 0)
     for place in ("file", "full", "nowhere"):
         with pytest.raises(InputError, match="holds no corpus"):
             corpus.read(tmp_path / place)
@@ -119,8 +124,9 @@ def test_bad_directories_are_refused(tmp_path):
 def test_killed_writing_is_never_read_and_goes_on_where_it_was(tmp_path, monkeypatch):
     """SIGKILL in the second of three blocks: reading refuses, writing again keeps the first block and finishes."""
     code = (
-        "import sys; from jaxtalk.data import corpus; corpus.BLOCK = 5\n"
-        "if __name__ == '__main__': corpus.write(sys.argv[1], 15, seed=5)"
+        "import pathlib, sys; from jaxtalk.data import corpus, corpus_options; corpus.BLOCK = 5\n"
+        "options = {'directory': pathlib.Path(sys.argv[1]), 'clips': 15, 'seed': 5, 'workers': 1}\n"
+        "corpus.write(corpus_options.CorpusOptions(**options))"
     )
     directory = tmp_path / "killed"
     process = subprocess.Popen([sys.executable, "-c", code, str(directory)], stderr=subprocess.DEVNULL)
@@ -137,7 +143,7 @@ def test_killed_writing_is_never_read_and_goes_on_where_it_was(tmp_path, monkeyp
         corpus.read(directory)
     first = next(Path(directory / "block-00000").rglob("*train.array_record*"))
     before = first.stat().st_mtime_ns
-    corpus.write(directory, 15, seed=5)
+    write(directory, 15)
     assert first.stat().st_mtime_ns == before
     assert [record["index"] for record in records(directory)] == [i for i in range(15) if i != 9]
     assert not [path for path in directory.rglob("*") if "incomplete" in path.name]

@@ -29,7 +29,7 @@ def test_sentences_are_varied(language):
 
 def test_splits_share_no_sentence_and_have_their_shares():
     rng = np.random.default_rng(0)
-    spoken = {split: {sentences.generate(rng, "english", split) for _ in range(200)} for split in sentences.SPLITS}
+    spoken = {split: {sentences.generate(rng, "english", split) for _ in range(50)} for split in sentences.SPLITS}
     assert not spoken["train"] & spoken["test"] and not spoken["train"] & spoken["validation"]
     free = [sentences.split_of(f"{i}") for i in range(4000)]
     assert abs(free.count("train") / 4000 - 0.9) < 0.02 and abs(free.count("test") / 4000 - 0.05) < 0.02
