@@ -20,6 +20,8 @@ from jaxtalk.nn.conv import Conv, ConvTranspose
 from jaxtalk.nn.mel_encoder import MelEncoder, batch_norm
 
 POSE = 6
+# Our own weights speak of tenths of a radian and of centimetres, so that all six components are about 1.
+UNIT = np.array([0.1, 0.1, 0.1, 0.01, 0.01, 0.01], np.float32)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
