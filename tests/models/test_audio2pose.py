@@ -78,38 +78,56 @@ def small():
     return model, golden_fixture.variables(jax.eval_shape(model.init, jax.random.key(0), *given))
 
 
-@pytest.mark.parametrize("frames", [1, 2, 5, 8, 9, 10, 27])
-def test_any_number_of_frames_follows_the_published_loop(small, frames):
+@pytest.fixture(scope="module")
+def chunk(small):
+    """Motion for eight windows of sound."""
     model, variables = small
+
+    @jax.jit
+    def run(mel, reference, z, style):
+        sound = model.apply(variables, mel, method="listen")
+        return model.apply(variables, sound, reference, z, style, method="decode")
+
+    return run
+
+
+@pytest.mark.parametrize("frames", [1, 5, 17, 20])
+def test_any_number_of_frames_follows_the_published_loop(small, chunk, frames):
     keys = jax.random.split(jax.random.key(frames), 3)
     mel, reference = jax.random.normal(keys[0], (2, frames, 80, 16)), jax.random.normal(keys[1], (2, 6))
     z, style = jax.random.normal(keys[2], (2, audio2pose.chunks(frames, 8), 4)), jnp.array([0, 2])
-    poses = audio2pose.generate(model, variables, reference, style, mel, z)
+    poses = audio2pose.generate(*small, reference, style, mel, z)
 
-    listen = jax.jit(lambda mel: model.apply(variables, mel, method="listen"))
-    decode = jax.jit(lambda sound, z: model.apply(variables, sound, reference, z, style, method="decode"))
     heard, motion = mel[:, 1:], [jnp.zeros((2, 1, 6))]
     whole, rest = divmod(frames - 1, 8)
     for i in range(whole):
-        motion.append(decode(listen(heard[:, 8 * i : 8 * i + 8]), z[:, i]))
+        motion.append(chunk(heard[:, 8 * i : 8 * i + 8], reference, z[:, i], style))
     if rest:
-        sound = listen(heard[:, -8:])
-        sound = jnp.concatenate([sound[:, :1].repeat(8 - sound.shape[1], axis=1), sound], axis=1)
-        motion.append(decode(sound, z[:, whole])[:, -rest:])
+        last = heard[:, -8:]
+        last = jnp.concatenate([last[:, :1].repeat(8 - last.shape[1], axis=1), last], axis=1)
+        motion.append(chunk(last, reference, z[:, whole], style)[:, -rest:])
     np.testing.assert_allclose(poses, reference[:, None] + jnp.concatenate(motion, axis=1), atol=1e-5)
 
 
-def test_styles_latents_and_sound_all_matter(small):
-    model, variables = small
-    mel, z = jax.random.normal(jax.random.key(0), (1, 17, 80, 16)), jnp.zeros((1, 2, 4))
-    run = jax.jit(lambda style, mel, z: audio2pose.generate(model, variables, jnp.zeros((1, 6)), style, mel, z))
-    base = run(jnp.array([0]), mel, z)
-    for other in [run(jnp.array([1]), mel, z), run(jnp.array([0]), -mel, z), run(jnp.array([0]), mel, z + 1)]:
-        assert np.abs(other - base).max() > 1e-4
-        np.testing.assert_array_equal(other[:, 0], 0)
+def test_styles_latents_and_sound_all_matter(chunk):
+    mel, reference, z, style = (
+        jax.random.normal(jax.random.key(0), (2, 8, 80, 16)),
+        jnp.zeros((2, 6)),
+        jnp.zeros((2, 4)),
+        jnp.zeros(2, int),
+    )
+    base = chunk(mel, reference, z, style)
+    changed = [
+        (-mel, reference, z, style),
+        (mel, reference + 1, z, style),
+        (mel, reference, z + 1, style),
+        (mel, reference, z, style + 1),
+    ]
+    for given in changed:
+        assert np.abs(chunk(*given) - base).max(axis=(1, 2)).min() > 1e-4
 
 
-@pytest.mark.parametrize("frames", [1, 2, 3, 4, 5, 12, 13, 14, 40])
+@pytest.mark.parametrize("frames", [1, 2, 3, 12, 14])
 def test_smoothing_is_scipys(frames):
     poses = np.random.default_rng(0).standard_normal((2, frames, 6)).astype(np.float32)
     window = 13 if frames >= 13 else (frames - 1) // 2 * 2 + 1
