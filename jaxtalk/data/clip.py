@@ -118,20 +118,32 @@ def _say(
             pitch_range=int(melody),
             word_gap=int(rng.choice([0, 0, 0, 1, 3])),
         )
-        pause = int(rng.uniform(0.15, 0.6) * RATE)
-        sound = np.concatenate([np.zeros(pause, np.float32), soxr.resample(spoken.samples, size * spoken.rate, RATE)])
-        offset = now + pause / RATE
-        phones.append(tts.Phone(tts.PAUSE, now, offset, 0))
-        now += len(sound) / RATE
+        loud = float(np.abs(spoken.samples).max())
+        pause, silence = _pause(rng, now, loud)
+        sound = soxr.resample(spoken.samples, size * spoken.rate, RATE)
+        offset = pause[-1].end
+        now = offset + len(sound) / RATE
         starts = [offset + phone.start / size for phone in spoken.phones]
-        phones += [
+        phones += pause + [
             dataclasses.replace(phone, start=start, end=end)
             for phone, start, end in zip(spoken.phones, starts, [*starts[1:], now], strict=True)
         ]
         texts.append(text)
-        sounds.append(sound)
-    pause = int(rng.uniform(0.2, 0.7) * RATE)
-    phones.append(tts.Phone(tts.PAUSE, now, now + pause / RATE, 0))
-    samples = np.concatenate([*sounds, np.zeros(pause, np.float32)])
+        sounds += [silence, sound]
+    pause, silence = _pause(rng, now, 0.0)
+    samples = np.concatenate([*sounds, silence])
     voice = dialect if speaker is None else f"{dialect}+{speaker}"
-    return " ".join(texts), voice, samples, phonemes.track(tuple(phones))
+    return " ".join(texts), voice, samples, phonemes.track(tuple(phones + pause))
+
+
+def _pause(rng: np.random.Generator, start: float, loud: float) -> tuple[list[tts.Phone], Float32[np.ndarray, "n"]]:
+    """Silence from `start` on, in which speakers often breathe in, audibly next to a voice whose peak is `loud`."""
+    before, breath, after = (int(seconds * RATE) for seconds in rng.uniform([0.12, 0.2, 0.03], [0.5, 0.45, 0.12]))
+    if loud == 0 or rng.uniform() < 0.5:
+        end = start + before / RATE
+        return [tts.Phone(tts.PAUSE, start, end, 0)], np.zeros(before, np.float32)
+    sound = np.zeros(before + breath + after, np.float32)
+    sound[before : before + breath] = loud * 10 ** (rng.uniform(-45, -22) / 20) * room.breath(rng, breath)
+    times = [start + count / RATE for count in np.cumsum([0, before, breath, after]).tolist()]
+    symbols = (tts.PAUSE, phonemes.BREATH, tts.PAUSE)
+    return [tts.Phone(s, a, b, 0) for s, a, b in zip(symbols, times[:-1], times[1:], strict=True)], sound

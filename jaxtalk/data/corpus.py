@@ -1,7 +1,7 @@
 """The synthetic corpus on disk: clips as ArrayRecord, written in parallel through a TFDS builder and read by grain.
 
     DIR/corpus.json                 what the corpus is: clips, seed, version
-    DIR/block-00000/corpus/1.0.0/   a TFDS dataset of BLOCK clips with the splits train, validation and test
+    DIR/block-00000/corpus/1.1.0/   a TFDS dataset of BLOCK clips with the splits train, validation and test
     DIR/block-00001/...
 
 A clip depends on the seed and its index alone, so the number of workers changes nothing. TFDS prepares a block under
@@ -31,7 +31,7 @@ from jaxtalk.data.phonemes import LETTERS
 from jaxtalk.errors import InputError
 from jaxtalk.face.arkit import NAMES
 
-VERSION = "1.0.0"
+VERSION = "1.1.0"
 BLOCK = 500  # clips; an interruption loses at most this many
 SPLITS = ("train", "validation", "test")
 

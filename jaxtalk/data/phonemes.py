@@ -46,6 +46,7 @@ def _vowel(name: str, letters: str, **targets: float) -> Viseme:
 
 VISEMES = (
     Viseme("pause", PAUSE, jaw_strength=0.35, lip_strength=0.25),
+    Viseme("breath", "↓", jaw=0.35, lower=0.1, upper=0.1, jaw_strength=0.6, lip_strength=0.3),  # extIPA: air goes in
     Viseme("voiceless bilabial stop", "p", jaw=0.1, jaw_strength=0.7, lip_strength=0.1, closure=1.0, closed_until=0.65),
     Viseme("voiced bilabial stop", "b", jaw=0.12, jaw_strength=0.7, lip_strength=0.1, closure=1.0, closed_until=0.8),
     Viseme("bilabial nasal", "m", jaw=0.12, jaw_strength=0.7, lip_strength=0.1, closure=1.0, closed_until=0.95),
@@ -63,7 +64,7 @@ VISEMES = (
     Viseme("uvular", "χʁqɴ", jaw=0.35, lower=0.1, jaw_strength=0.35, lip_strength=0.08),
     Viseme("glottal", "hʔɦħʕ", jaw=0.35, jaw_strength=0.15, lip_strength=0.05),
     Viseme("rhotic", "ɹ", jaw=0.2, round=0.35, funnel=0.3, lower=0.15, jaw_strength=0.55, lip_strength=0.5),
-    Viseme("labiovelar", "wʍɥ", jaw=0.12, round=1.0, funnel=0.3, jaw_strength=0.7, lip_strength=1.3),
+    Viseme("labiovelar", "wʍɥ", jaw=0.1, round=1.0, funnel=0.15, jaw_strength=0.7, lip_strength=1.3),
     _vowel("close front", "iɪɨᵻ", jaw=0.2, spread=0.85, lower=0.35, upper=0.1),
     _vowel("mid front", "eɛ", jaw=0.5, spread=0.55, lower=0.35, upper=0.15),
     _vowel("open front", "æa", jaw=0.9, spread=0.3, lower=0.35, upper=0.2),
@@ -71,13 +72,14 @@ VISEMES = (
     _vowel("open back rounded", "ɒ", jaw=0.8, round=0.2, funnel=0.4, lower=0.25, upper=0.15),
     _vowel("mid central", "əɚɘɤ", jaw=0.35, spread=0.1, lower=0.2),
     _vowel("low central", "ʌɐɜɝ", jaw=0.6, spread=0.1, lower=0.25, upper=0.1),
-    _vowel("mid back rounded", "oɔ", jaw=0.5, round=0.65, funnel=0.55, lower=0.1, upper=0.1),
-    _vowel("close back rounded", "uʊɯ", jaw=0.2, round=1.0, funnel=0.45),
-    _vowel("close front rounded", "yʏʉ", jaw=0.18, round=0.95, funnel=0.4),
-    _vowel("mid front rounded", "øœɞɵ", jaw=0.4, round=0.65, funnel=0.45, lower=0.1),
+    _vowel("mid back rounded", "oɔ", jaw=0.5, round=0.65, funnel=0.45, lower=0.1, upper=0.1),
+    _vowel("close back rounded", "uʊɯ", jaw=0.15, round=1.0, funnel=0.25),
+    _vowel("close front rounded", "yʏʉ", jaw=0.14, round=0.95, funnel=0.25),
+    _vowel("mid front rounded", "øœɞɵ", jaw=0.38, round=0.65, funnel=0.35, lower=0.1),
 )  # fmt: skip
 
 LETTERS = "".join(viseme.letters for viseme in VISEMES)  # a phoneme's id in the corpus is its place here; 0 is PAUSE
+BREATH = "↓"
 _VISEME_OF = {letter: viseme for viseme in VISEMES for letter in viseme.letters}
 # Names that espeak-ng writes in its own way instead of IPA.
 _ESPEAK = {"o-": "ɤ", "s.": "ʂ", "i.": "ɨ"}

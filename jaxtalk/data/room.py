@@ -46,6 +46,14 @@ def breathe(sound: Float[np.ndarray, "n"], rng: np.random.Generator, amount: flo
     return sound + amount * envelope * signal.sosfilt(_butter(2000.0, "highpass"), rng.normal(size=len(sound)))
 
 
+def breath(rng: np.random.Generator, count: int) -> Float[np.ndarray, "n"]:
+    """Air drawn in: a swell of noise around one or two kilohertz, peak about 1."""
+    centre = rng.uniform(700, 2200)
+    noise = signal.sosfilt(_butter([0.4 * centre, 2.5 * centre], "bandpass"), rng.normal(size=count))
+    swell = np.sin(np.pi * np.linspace(0, 1, count) ** rng.uniform(0.6, 1.5)) ** 2
+    return noise * swell / (3 * noise.std() + 1e-9)
+
+
 def equalise(sound: Float[np.ndarray, "n"], rng: np.random.Generator) -> Float[np.ndarray, "n"]:
     """A microphone's and a voice's colour: a tilt and up to five bumps and dips of +-9 dB."""
     sections = [_shelf(rng.uniform(300, 2000), rng.normal(0, 5))]
@@ -135,7 +143,7 @@ def _coloured(rng: np.random.Generator, count: int, slope: float) -> Float[np.nd
     return noise / (noise.std() + 1e-9)
 
 
-def _butter(frequency: float, kind: str, order: int = 2) -> Float[np.ndarray, "s 6"]:
+def _butter(frequency: float | list[float], kind: str, order: int = 2) -> Float[np.ndarray, "s 6"]:
     return signal.butter(order, frequency, kind, fs=RATE, output="sos")
 
 

@@ -147,3 +147,17 @@ def test_killed_writing_is_never_read_and_goes_on_where_it_was(tmp_path, monkeyp
     assert first.stat().st_mtime_ns == before
     assert [record["index"] for record in records(directory)] == [i for i in range(15) if i != 9]
     assert not [path for path in directory.rglob("*") if "incomplete" in path.name]
+
+
+def test_speakers_breathe_in_with_an_open_mouth():
+    """Some pauses hold a breath: the sound is not silent there and the jaw is lower than elsewhere in pauses."""
+    open_jaw, rest = [], []
+    for i in range(30):
+        made = clip.make(7, i)
+        jaw = made.expression[:, INDEX["jawOpen"]] / made.articulation.jaw
+        times = np.arange(len(jaw)) / clip.FPS
+        for symbol, values in ((phonemes.BREATH, open_jaw), (phonemes.LETTERS[0], rest)):
+            for k in made.phonemes.where(symbol):
+                inside = (times > made.phonemes.start[k] + 0.08) & (times < made.phonemes.end[k] - 0.08)
+                values.extend(jaw[inside])
+    assert len(open_jaw) > 40 and np.mean(open_jaw) > np.mean(rest) + 0.05

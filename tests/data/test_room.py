@@ -93,3 +93,11 @@ def test_codec_keeps_what_is_strong(speech):
         coded = room.code(speech, np.random.default_rng(seed))
         assert np.corrcoef(coded, speech)[0, 1] > 0.95
         assert not np.array_equal(coded, speech)
+
+
+def test_breath_is_a_swell_of_noise_in_the_middle_band():
+    sound = room.breath(np.random.default_rng(0), 6400)
+    assert 0.2 < np.abs(sound).max() < 2
+    parts = [np.std(part) for part in np.split(sound, 4)]
+    assert parts[0] < 0.6 * max(parts) and parts[3] < 0.6 * max(parts)
+    assert power(sound, 300, 5000) > 20 * power(sound, 6000, 8000)
