@@ -20,7 +20,7 @@ from jaxtalk.io import container
 log = logging.getLogger("jaxtalk")
 
 RATES = (4_000, 768_000)  # Hz: what is taken for a sampling rate; a broken header says anything
-HEADROOM = 2.0  # codecs overshoot full scale a little; beyond this the numbers are on another scale
+HEADROOM = 2.0  # codecs overshoot full scale a little (clipped); beyond this the numbers are on another scale
 
 Block = Float32[np.ndarray, "n c"]
 
@@ -43,7 +43,7 @@ def load(path: str | Path, rate: int = 16_000) -> Float32[np.ndarray, "n"]:
     """
     source = open_source(path)
     mono = (block.mean(axis=1, dtype=np.float32) for block in source.blocks)
-    return np.clip(np.concatenate(list(_resampled(mono, source.rate, rate))), -1.0, 1.0)  # codecs overshoot
+    return np.concatenate([np.clip(part, -1.0, 1.0) for part in _resampled(mono, source.rate, rate)])
 
 
 def original(path: str | Path) -> tuple[Block, int]:

@@ -134,6 +134,8 @@ class Writer:
 
     def __exit__(self, kind, error, trace) -> None:
         with self._stack:  # closes the file, then renames it, or removes it if anything was raised
+            if self._sound:
+                self._stack.callback(self._sound.blocks.close)
             if error is not None:
                 with contextlib.suppress(Exception):  # a half file may not close cleanly
                     self._file.close()
@@ -154,7 +156,7 @@ class _Sound:
         if isinstance(audio, tuple):
             samples, self.rate = audio
             samples = np.asarray(samples, np.float32).reshape(len(samples), -1)
-            self.channels, self.blocks = samples.shape[1], iter([samples])
+            self.channels, self.blocks = samples.shape[1], (block for block in [samples])
         else:
             self.rate, self.channels, self.blocks = load.open_source(audio)
         self.pending, self.sent = np.zeros((0, self.channels), np.float32), 0

@@ -1,6 +1,9 @@
 import math
 import os
 import resource
+import signal
+import subprocess
+import sys
 import time
 from fractions import Fraction
 
@@ -135,6 +138,26 @@ def test_a_failure_leaves_nothing_behind(tmp_path, error):
             writer.write(scene(0))
             raise error
     assert not os.listdir(tmp_path)
+
+
+def test_ctrl_c_leaves_nothing_behind(tmp_path):
+    script = """
+import sys, numpy as np
+from jaxtalk.io import video
+frame = np.random.default_rng(0).integers(0, 255, (256, 256, 3), np.uint8)
+with video.Writer(sys.argv[1], 256, 256) as writer:
+    while True:
+        writer.write(frame)
+        print("wrote", flush=True)
+"""
+    command = [sys.executable, "-c", script, str(tmp_path / "a.mp4")]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        for _ in range(60):
+            process.stdout.readline()
+        assert len(os.listdir(tmp_path)) == 1  # the temporary file
+        process.send_signal(signal.SIGINT)
+        _, errors = process.communicate(timeout=60)
+    assert errors.strip().endswith("KeyboardInterrupt") and not os.listdir(tmp_path)
 
 
 def test_a_sound_that_turns_bad_on_the_way_leaves_nothing(tmp_path):
