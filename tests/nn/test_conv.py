@@ -110,6 +110,8 @@ def test_maps_over_examples_and_over_kernels(layer):
 @pytest.mark.parametrize("layer", [convolve, convolve_transposed])
 def test_gradients_are_convolutions_in_memory_order(layer):
     """No convolution in reverse mode may name the axes otherwise, nor dilate its input to find a kernel's gradient."""
+    if layer is convolve and jax.default_backend() != "cpu":
+        pytest.skip("only the CPU needs it; other backends have kernels of their own for gradients")
     x, kernel = operands((8, 6), (3, 3), 2, 3, 4)
     loss = lambda x, k: jnp.sum(layer(x, k, 2, 1) ** 2)  # noqa: E731
     jaxpr = jax.make_jaxpr(jax.grad(loss, (0, 1)))(x, kernel)
