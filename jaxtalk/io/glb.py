@@ -57,18 +57,18 @@ def write(
     weights = _weights(path, model, motion)
     file = _File(gltf)
     vertex, uv, triangles = _split(np.asarray(model.triangles), np.asarray(model.uv_triangles), np.asarray(model.uv))
-    shape = model.vertices(identity)
-    normals = jax.jit(faces.normals)
-    rest = normals(shape, model.triangles)
+    shape = np.asarray(model.vertices(identity))
+    normals = jax.jit(lambda points: faces.normals(points, model.triangles))
+    rest = np.asarray(normals(shape))
     attributes = gltf.Attributes(
-        POSITION=file.vertices(np.asarray(shape)[vertex]),
-        NORMAL=file.vertices(_unit(np.asarray(rest)[vertex])),
+        POSITION=file.vertices(shape[vertex]),
+        NORMAL=file.vertices(_unit(rest[vertex])),
         TEXCOORD_0=file.vertices(np.stack([uv[:, 0], 1.0 - uv[:, 1]], axis=-1)),  # glTF counts v from the top
     )
     targets = []
-    for move in model.expression:
-        turn = normals(shape + move, model.triangles) - rest
-        targets.append(file.target(np.asarray(move)[vertex], np.asarray(turn)[vertex]))
+    for move in np.asarray(model.expression):
+        turn = np.asarray(normals(shape + move)) - rest
+        targets.append(file.target(move[vertex], turn[vertex]))
     materials = _materials(gltf, file, texture)
     material = materials[np.asarray(model.region)]
     primitives = [
