@@ -10,6 +10,7 @@ gums, tongue and mouth cavity; traits of identity; the 52 ARKit shapes. docs/fac
 import functools
 
 import jax.numpy as jnp
+import numpy as np
 
 from jaxtalk.face import (
     arkit,
@@ -42,14 +43,18 @@ def model() -> FaceModel:
         template=_metres(whole.points),
         identity=_metres(builtin_identity.basis(whole)),
         expression=_metres(builtin_expression.basis(whole, back)),
-        triangles=jnp.asarray(whole.triangles, jnp.int32),
-        uv=jnp.asarray(whole.uv, jnp.float32),
-        uv_triangles=jnp.asarray(whole.uv_triangles, jnp.int32),
-        landmarks=jnp.asarray(builtin_landmarks.indices(whole, back), jnp.int32),
-        region=jnp.asarray(whole.region, jnp.int32),
+        triangles=_array(whole.triangles, np.int32),
+        uv=_array(whole.uv, np.float32),
+        uv_triangles=_array(whole.uv_triangles, np.int32),
+        landmarks=_array(builtin_landmarks.indices(whole, back), np.int32),
+        region=_array(whole.region, np.int32),
         expression_names=arkit.NAMES,
     )
 
 
 def _metres(millimetres):
-    return jnp.asarray(millimetres * MILLIMETRE, jnp.float32)
+    return _array(millimetres * MILLIMETRE, np.float32)
+
+
+def _array(values, dtype):
+    return jnp.asarray(np.asarray(values, dtype))  # numpy converts without compiling

@@ -8,6 +8,7 @@ COLUMNS = 20
 IRIS = np.radians(26.0)  # half angle of the limbus: 5.9 mm, as in adults
 RINGS = np.radians([8, 14, 20, 26, 34, 45, 60, 80, 110, 150])
 UV_CENTRE, UV_RADIUS = np.array([0.912, 0.085]), 0.08  # a disc in a corner of the texture
+TAU = 0.7  # radians; how quickly its radius grows in front
 
 
 def half() -> builtin_mesh.Part:
@@ -15,8 +16,8 @@ def half() -> builtin_mesh.Part:
     turn = -2 * np.pi * np.arange(COLUMNS) / COLUMNS
     ring = np.stack([np.sin(-turn), np.cos(turn)], -1)
     points = [np.array([[0, 0, 1.0], [0, 0, -1.0]])]
-    for angle in RINGS:
-        points.append(np.concatenate([np.sin(angle) * ring, np.full((COLUMNS, 1), np.cos(angle))], -1))
+    for tilt in RINGS:
+        points.append(np.concatenate([np.sin(tilt) * ring, np.full((COLUMNS, 1), np.cos(tilt))], -1))
     sphere = np.concatenate(points)
     grid = 2 + np.arange(len(RINGS) * COLUMNS).reshape(len(RINGS), COLUMNS)
     inwards = grid[::-1]
@@ -27,19 +28,35 @@ def half() -> builtin_mesh.Part:
             builtin_mesh.fan(grid[-1][::-1], 1, closed=True),
         ]
     )
-    angle = np.arccos(np.clip(sphere[:, 2:], -1, 1))
+    tilt = np.arccos(np.clip(sphere[:, 2:], -1, 1))
     across = sphere[:, :2] / np.maximum(np.linalg.norm(sphere[:, :2], axis=-1, keepdims=True), 1e-9)
-    uv = UV_CENTRE + UV_RADIUS * reach(angle) * across
+    # the vertex at the back lies on the whole rim of the disc: each triangle there gets its own copy
+    middle = across[grid[-1]] + across[np.roll(grid[-1], -1)]
+    rim = middle / np.linalg.norm(middle, axis=-1, keepdims=True)
+    uv = UV_CENTRE + UV_RADIUS * np.concatenate([reach(tilt) * across, rim])
+    uv_triangles = triangles.copy()
+    first = grid[-1][0]
+    for row in uv_triangles[-COLUMNS:]:
+        a, c = sorted(v - first for v in row if v != 1)
+        row[row == 1] = len(sphere) + (a if c - a == 1 else c)
     return builtin_mesh.Part(
         builtin_lids.EYE + builtin_lids.RADIUS * sphere,
         triangles,
         uv,
-        triangles,
+        uv_triangles,
         builtin_mesh.region("eye", len(triangles)),
         {"eyeball": grid, "pupil": np.array([0]), "eyeback": np.array([1])},
     )
 
 
 def reach(angle):
-    """Distance from the middle of the texture's disc (0 to 1) of a point at `angle` from the pupil."""
-    return np.sin(np.minimum(angle, np.pi) / 2)
+    """Distance from the middle of the texture's disc (0 to 1) of a point at `angle` from the pupil.
+
+    The iris gets the inner half of the disc.
+    """
+    return (1 - np.exp(-angle / TAU)) / (1 - np.exp(-np.pi / TAU))
+
+
+def angle(distance):
+    """The inverse of `reach`."""
+    return -TAU * np.log(1 - distance * (1 - np.exp(-np.pi / TAU)))

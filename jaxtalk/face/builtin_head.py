@@ -36,7 +36,7 @@ BUMPS = {
     "cheek": (52, -26, 19, 14, 12, 4),
     "muzzle": (0, -31, 22, 19, 19, 14),
     "mouth corner": (14.5, -27, 3.5, 2, 3.5, -3.5),
-    "nasolabial": (16.5, -16, 3.5, 9, 3, -2),
+    "nasolabial": (16, -16, 3, 9.5, 2.5, -2),
     "chin": (0, -41.5, 15, 9, 8.5, 14),
     "chin side": (18, -49.5, 8, 5.5, 17.5, 8),
     "mentolabial": (0, -38.5, 12, 4, 2.5, -4.5),
@@ -46,17 +46,22 @@ BUMPS = {
     "prejowl": (24, -53.5, 7, 10.5, 6.5, -5),
     "upper lip": (0, -28.5, 9, 6, 2, 5),
     "lower lip": (0, -39, 7, 2.5, 3.5, 6),
-    "nasion": (0, 15, 3.5, 3.5, 5.5, 4.5),
-    "bridge": (0, 4, 2.5, 7, 5, 7),
-    "bridge wall": (4, 2, 2, 9.5, 10, 3),
-    "supratip": (0, -3.5, 5.5, 3.5, 2, 4),
-    "nose tip": (0, -6.5, 6, 6.5, 2, 17),
-    "tip ball": (0, -9.5, 2, 2, 2, 9),
-    "columella": (0, -20, 7.5, 5.5, 2, 8),
-    "ala": (9, -8.5, 2, 2, 3, 13.5),
-    "ala top": (6.5, -5.5, 2.5, 2, 2, 5.5),
-    "ala groove": (9.5, -9, 3, 5, 4.5, -8.5),
-    "subnasale": (0, -17.5, 3.5, 2.5, 4, -2),
+    "nasion": (0, 15.5, 4.5, 3.5, 3.5, 4.5),
+    "bridge": (0, 5.5, 2.5, 7, 6, 7),
+    "bridge wall": (3.5, 1.5, 2, 8, 8, 4),
+    "supratip": (0, -2.5, 5, 4.5, 3, 5),
+    "nose tip": (0, -7, 5, 6, 2, 13.5),
+    "tip lobe": (2.5, -8, 2.5, 4, 2, 3),
+    "columella": (0, -10.5, 2, 2, 3, 6.5),
+    "columella base": (0, -20, 7.5, 3.5, 2, 8),
+    "ala": (9, -8, 2, 2.5, 2.5, 10),
+    "ala back": (9.5, -11, 2, 2, 2, 3),
+    "ala top": (6, -5.5, 2, 2.5, 2, 5),
+    "ala groove": (11, -9, 2, 4, 3.5, -6.5),
+    "nostril sill": (4, -14.5, 2, 2, 2, 2.5),
+    "alar base": (7.5, -13.5, 2.5, 2, 2.5, -1.5),
+    "soft triangle": (5, -9, 2, 2, 2, -2),
+    "subnasale": (0, -19.5, 4.5, 3, 4.5, -1.5),
     "philtrum": (0, -22, 1.5, 4, 3.5, -1),
 }
 
@@ -67,28 +72,28 @@ def directions(longitude: Float[np.ndarray, "*n"], latitude: Float[np.ndarray, "
     return np.stack([np.sin(lon) * np.cos(lat), np.sin(lat), np.cos(lon) * np.cos(lat)], -1)
 
 
-def bump(d: Float[np.ndarray, "*n 3"], lon: float, lat: float, side: float, above: float, below: float):
-    """One Gaussian bump of height 1 at directions d, with its mirror image unless it stands on the midline."""
-    sides = (1,) if lon % 180 == 0 else (1, -1)
-    return sum(_one_sided(d, sign * lon, lat, side, above, below) for sign in sides)
+def _two_sided(bumps) -> Float[np.ndarray, "b 6"]:
+    """The table's rows, with a mirror image of every bump that is off the midline."""
+    rows = np.array(bumps, float)
+    return np.concatenate([rows, rows[rows[:, 0] % 180 != 0] * [-1, 1, 1, 1, 1, 1]])
 
 
-def _one_sided(d, lon, lat, side, above, below):
-    centre = directions(np.array(lon), np.array(lat))
-    lon, lat = np.radians(lon), np.radians(lat)
-    east = np.array([np.cos(lon), 0, -np.sin(lon)])
-    north = np.array([-np.sin(lon) * np.sin(lat), np.cos(lat), -np.cos(lon) * np.sin(lat)])
-    angle = np.arccos(np.clip(d @ centre, -1, 1))
-    stretch = np.degrees(1 / np.maximum(np.sinc(angle / np.pi), 0.02))  # tangent plane to degrees of arc
-    a, b = d @ east * stretch, d @ north * stretch
-    fade = np.clip((3.0 - angle) / 0.6, 0, 1)  # a tangent plane says nothing about the far side
-    return fade * np.exp(-0.5 * ((a / side) ** 2 + (b / np.where(b > 0, above, below)) ** 2))
+_ROWS = _two_sided(list(BUMPS.values()))
 
 
 def radius(d: Float[np.ndarray, "*n 3"]) -> Float[np.ndarray, "*n"]:
     """Distance in mm from CENTRE to the surface along unit directions d."""
-    skull = 1 / np.sqrt(((d / SKULL) ** 2).sum(-1))
-    return skull + sum(bump(d, *place) * height for *place, height in BUMPS.values())
+    lon, lat, side, above, below, height = _ROWS.T
+    centre, zero = directions(lon, lat), 0 * lon
+    lon, lat = np.radians(lon), np.radians(lat)
+    east = np.stack([np.cos(lon), zero, -np.sin(lon)], -1)
+    north = np.stack([-np.sin(lon) * np.sin(lat), np.cos(lat), -np.cos(lon) * np.sin(lat)], -1)
+    angle = np.arccos(np.clip(d @ centre.T, -1, 1))
+    stretch = np.degrees(1 / np.maximum(np.sinc(angle / np.pi), 0.02))  # tangent plane to degrees of arc
+    a, b = d @ east.T * stretch, d @ north.T * stretch
+    bumps = np.exp(-0.5 * ((a / side) ** 2 + (b / np.where(b > 0, above, below)) ** 2))
+    fade = np.clip((3.0 - angle) / 0.6, 0, 1)  # a tangent plane says nothing about the far side
+    return 1 / np.sqrt(((d / SKULL) ** 2).sum(-1)) + (bumps * fade) @ height
 
 
 def surface(d: Float[np.ndarray, "*n 3"]) -> Float[np.ndarray, "*n 3"]:
@@ -99,10 +104,10 @@ def surface(d: Float[np.ndarray, "*n 3"]) -> Float[np.ndarray, "*n 3"]:
 def drop(x: Float[np.ndarray, "*n"], y: Float[np.ndarray, "*n"]) -> Float[np.ndarray, "*n 3"]:
     """The points of the face that a frontal view shows at (x, y) mm."""
     z = np.full(np.shape(x), 90.0)
-    for _ in range(25):
+    for _ in range(15):
         offset = np.stack([x, y, z], -1) - CENTRE
         distance = np.linalg.norm(offset, axis=-1)
-        z = z + 0.7 * (radius(offset / distance[..., None]) - distance)
+        z = z + 0.8 * (radius(offset / distance[..., None]) - distance)
     return np.stack([x, y, z], -1)
 
 

@@ -69,6 +69,9 @@ def rings() -> Float[np.ndarray, "r k 3"]:
     outline = opening()
     tangent = np.roll(outline, -1, 0) - np.roll(outline, 1, 0)
     out = np.stack([-tangent[:, 1], tangent[:, 0]], -1) / np.linalg.norm(tangent, axis=-1, keepdims=True)
+    for _ in range(8):  # spread the sharp turn at the corners over the columns near them
+        out = (np.roll(out, 1, 0) + 2 * out + np.roll(out, -1, 0)) / 4
+    out = out / np.linalg.norm(out, axis=-1, keepdims=True)
     edge = on_ball(outline + 0.3 * out, 1.3)
     return np.concatenate(
         [_around(outline, out, edge), edge[None], on_ball(outline, 0.3)[None], _lining(outline, out)[None]]
@@ -76,17 +79,13 @@ def rings() -> Float[np.ndarray, "r k 3"]:
 
 
 def _around(outline, out, edge):
-    t, upper = fraction(), is_upper()
-    lift = edge[:, 2] - builtin_head.drop(outline[:, 0], outline[:, 1])[:, 2]
+    t = fraction()
     reach = PchipInterpolator([0, 0.2, 1], [0.62, 1, 1])(t)  # less room between the eye and the nose
-    arch = np.where(upper == 1, np.sin(np.pi * t), 0)
-    result = []
-    for offset, settle, crease in zip(OUTSIDE, SETTLE, CREASE, strict=True):
-        xy = outline + (offset * reach)[:, None] * out
-        points = builtin_head.drop(xy[:, 0], xy[:, 1])
-        points[:, 2] += settle * lift + crease * arch
-        result.append(points)
-    return np.stack(result)
+    xy = outline + np.concatenate([[0], OUTSIDE])[:, None, None] * reach[:, None] * out
+    skin = builtin_head.drop(xy[..., 0], xy[..., 1])
+    arch = np.where(is_upper() == 1, np.sin(np.pi * t), 0)
+    skin[1:, :, 2] += SETTLE[:, None] * (edge[:, 2] - skin[0, :, 2]) + CREASE[:, None] * arch
+    return skin[1:]
 
 
 def _lining(outline, out):

@@ -12,6 +12,7 @@ from jaxtalk.face import (
     builtin_lips,
     builtin_mesh,
     builtin_neck,
+    builtin_nostril,
 )
 
 # The head's place in the texture: a disc whose radius grows quickly in front, so that the face gets most pixels.
@@ -20,16 +21,17 @@ CAVITY_CENTRE, CAVITY_RADIUS = np.array([0.925, 0.925]), 0.065  # the cavity's h
 
 # Distance between vertices (mm) against the angle from the middle of the face, and on the nose.
 SPACING = ((0, 25, 50, 75, 100, 140, 180), (3.6, 4.6, 6.0, 8.5, 11.0, 13.0, 14.0))
-NOSE = (0.0, -4.0, 13.0, 18.0, 2.7)  # longitude, latitude, half axes in degrees, spacing
+NOSE = (0.0, -8.0, 12.0, 15.0, 2.2)  # longitude, latitude, half axes in degrees, spacing
 MIDDLE = (0.0, -10.0)
 
 
 def half() -> builtin_mesh.Part:
-    """The +x half of the skin with the mouth cavity, with grids "mouth", "lids", "ear", "neck" and "places"."""
+    """The +x half of the skin and mouth cavity: grids "mouth", "lids", "ear", "nostril", "neck" and "places"."""
     patches = {
         "mouth": builtin_lips.rings(),
         "lids": builtin_lids.rings(),
         "ear": builtin_ear.rings(),
+        "nostril": builtin_nostril.rings(),
         "neck": builtin_neck.rings(),
     }
     points, grids = [], {}
@@ -40,13 +42,15 @@ def half() -> builtin_mesh.Part:
     loose = np.concatenate([places, _loose(patches, places)])
     first = sum(map(len, points))
     rims = np.concatenate([grid[0] for grid in grids.values()])
-    ends = np.array([patches["mouth"][-1].mean(0) * [0, 1, 1], patches["ear"][-1].mean(0)])
+    ends = np.array(
+        [patches["mouth"][-1].mean(0) * [0, 1, 1], patches["ear"][-1].mean(0), patches["nostril"][-1].mean(0)]
+    )
     points = np.concatenate([*points, builtin_head.surface(loose), ends])
     grids["loose"] = first + np.arange(len(loose))
     grids["places"] = grids["loose"][: len(places)]
-    throat, canal = len(points) - 2, len(points) - 1
+    throat, canal, nostril = len(points) - 3 + np.arange(3)
 
-    skin = _between(points, np.concatenate([rims, grids["loose"]]), [grid[0] for grid in grids.values()][:4])
+    skin = _between(points, np.concatenate([rims, grids["loose"]]), [grids[name][0] for name in patches])
     outer = np.concatenate(
         [
             skin,
@@ -54,12 +58,15 @@ def half() -> builtin_mesh.Part:
             builtin_mesh.strips(grids["lids"], closed=True),
             builtin_mesh.strips(grids["ear"][:, ::-1], closed=True)[:, ::-1],
             builtin_mesh.fan(grids["ear"][-1], canal, closed=True),
+            builtin_mesh.strips(grids["nostril"], closed=True),
+            builtin_mesh.fan(grids["nostril"][-1], nostril, closed=True),
             builtin_mesh.strips(grids["neck"], closed=False),
         ]
     )
     deep = grids["mouth"][builtin_lips.CONTACT :]
     inner = np.concatenate([builtin_mesh.strips(deep, closed=False), builtin_mesh.fan(deep[-1], throat, closed=False)])
-    uv, uv_outer, uv_inner = _uv(points, grids, outer, inner, throat, canal)
+    uv, uv_outer, uv_inner = _uv(points, grids, outer, inner, throat, canal, nostril)
+    uv, uv_outer = _mend_back(uv, uv_outer)
     hair = _is_hair(points)[outer].all(-1)
     regions = np.where(hair, builtin_mesh.region("hair", 1), builtin_mesh.region("skin", 1))
     return builtin_mesh.Part(
@@ -68,7 +75,7 @@ def half() -> builtin_mesh.Part:
         uv,
         np.concatenate([uv_outer, uv_inner]),
         np.concatenate([regions, builtin_mesh.region("mouth", len(inner))]),
-        grids | {"throat": np.array([throat]), "canal": np.array([canal])},
+        grids | {"throat": np.array([throat]), "ends": np.array([canal, nostril])},
     )
 
 
@@ -89,7 +96,7 @@ def _loose(patches, places) -> Float[np.ndarray, "n 3"]:
     rims = [builtin_head.to_plane(rings[0]) for rings in patches.values()]
     fixed = np.concatenate([_unit(rings[0]) for rings in patches.values()] + [line, places])
     chosen = np.zeros((0, 3))
-    for gap in 2.7 * 1.25 ** np.arange(8):
+    for gap in 2.2 * 1.25 ** np.arange(9):
         d = _fibonacci(gap / 92)
         d = d[(d[:, 0] > 0.4 * gap / 92) & (np.abs(np.log(spacing(d) / gap)) < np.log(1.25) / 2)]
         for rim in rims:
@@ -187,15 +194,23 @@ def disc(q: Float[np.ndarray, "n 2"]) -> Float[np.ndarray, "n 2"]:
     return UV_CENTRE + UV_RADIUS * reach * q / np.maximum(rho, 1e-9)
 
 
-def _uv(points, grids, outer, inner, throat, canal):
+def _uv(points, grids, outer, inner, throat, canal, nostril):
     """Texture coordinates: the head's disc, then the cavity's half disc; triangles of each with their own indices."""
     q = builtin_head.to_plane(points)
     ear = grids["ear"]
     depth = np.linspace(0, 0.95, len(ear))[:, None, None]
     q[ear] = q[ear[0]] + depth * (q[ear[0]].mean(0) - q[ear[0]])
-    q[canal] = q[ear[0]].mean(0)
-    wet, lining = grids["lids"][builtin_lids.WET], grids["lids"][builtin_lids.LINING]
-    q[lining] = 0.88 * q[wet] + 0.12 * q[wet].mean(0)
+    # what folds back under an edge gets a narrow border inside that edge
+    for rings, sizes in (
+        (grids["lids"][builtin_lids.EDGE :], (0.92, 0.8)),
+        (grids["nostril"][1:], (0.8, 0.6, 0.35)),
+    ):
+        middle = q[rings[0]].mean(0)
+        q[rings[1:]] = middle + np.array(sizes)[:, None, None] * (q[rings[0]] - middle)
+    lips = grids["mouth"][builtin_lips.BORDER : builtin_lips.CONTACT + 1]
+    share = np.linspace(0, 1, len(lips))[:, None, None]
+    q[lips] = (1 - share) * q[lips[0]] + share * q[lips[-1]]
+    q[canal], q[nostril] = q[ear[0]].mean(0), q[grids["nostril"][0]].mean(0)
     head = disc(q)
 
     deep = grids["mouth"][builtin_lips.CONTACT :]
@@ -204,14 +219,22 @@ def _uv(points, grids, outer, inner, throat, canal):
     cavity = np.zeros_like(head)
     cavity[deep] = CAVITY_CENTRE + CAVITY_RADIUS * reach * np.stack([np.sin(angle) * 0.95, np.cos(angle)], -1)
     cavity[throat] = CAVITY_CENTRE
-    # the vertex at the very back lies on the whole rim of the disc: each triangle there gets its own copy
-    at_back = np.linalg.norm(points - builtin_head.surface(np.array([0, 0, -1.0])), axis=-1) < 1e-6
-    where, corner = np.nonzero(at_back[outer])
-    middle = q[outer[where]].mean(1)
-    copies = disc(200 * middle / np.linalg.norm(middle, axis=-1, keepdims=True))
-    uv_outer = outer.copy()
-    uv_outer[where, corner] = 2 * len(points) + np.arange(len(where))
-    return np.concatenate([head, cavity, copies]), uv_outer, inner + len(points)
+    return np.concatenate([head, cavity]), outer, inner + len(points)
+
+
+def _mend_back(uv, uv_triangles):
+    """Behind the head the disc is stretched so far that triangles across its rim fold over: each becomes a speck."""
+    a, b, c = (uv[uv_triangles[:, k]] for k in range(3))
+    folded = (b[:, 0] - a[:, 0]) * (c[:, 1] - a[:, 1]) < (b[:, 1] - a[:, 1]) * (c[:, 0] - a[:, 0])
+    far = np.linalg.norm([a, b, c] - UV_CENTRE, axis=-1).min(0) > 0.85 * UV_RADIUS
+    long = np.linalg.norm([b - a, c - b, a - c], axis=-1).max(0) > 0.6 * UV_RADIUS
+    mended = np.nonzero(folded & far | long)[0]
+    middle = (a + b + c)[mended] / 3 - UV_CENTRE
+    middle = UV_CENTRE + 0.97 * UV_RADIUS * middle / np.linalg.norm(middle, axis=-1, keepdims=True)
+    speck = np.array([[0, 0], [1e-3, 0], [0, 1e-3]])
+    uv_triangles = uv_triangles.copy()
+    uv_triangles[mended] = len(uv) + np.arange(3 * len(mended)).reshape(-1, 3)
+    return np.concatenate([uv, (middle[:, None] + speck).reshape(-1, 2)]), uv_triangles
 
 
 def _is_hair(points) -> Bool[np.ndarray, "v"]:

@@ -18,8 +18,8 @@ LOWER = np.array(
      (11.0, 7.6, 10.0, 8.4), (10.4, 7.2, 9.8, 8.2)]
 )  # fmt: skip
 # Biting edges' y, tooth by tooth; the upper front teeth overlap the lower ones by two millimetres.
-UPPER_EDGE = np.array([-47.0, -46.6, -47.1, -46.4, -46.0, -45.8, -45.6])
-LOWER_EDGE = np.array([-45.1, -45.2, -45.0, -45.8, -46.2, -46.2, -46.0])
+UPPER_EDGE = np.array([-48.4, -47.9, -48.4, -47.6, -47.2, -47.0, -46.8])
+LOWER_EDGE = np.array([-46.4, -46.5, -46.3, -47.0, -47.4, -47.4, -47.2])
 UPPER_ARCH = (98.6, 31.0)  # outer face z = first - x^2 / second
 LOWER_ARCH = (95.6, 30.0)
 UV_TEETH = {"upper": (0.09, 0.142), "lower": (0.036, 0.088)}  # v of root and edge; u spans the arch
