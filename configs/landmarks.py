@@ -1,0 +1,170 @@
+"""LandmarkNet: 68 points of a face in a crop, trained on renders alone.
+
+jaxtalk train landmarks --model ict_facekit.npz --renders data/heads
+"""
+
+import dataclasses
+import functools
+from pathlib import Path
+
+import grain
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+
+from jaxtalk.data import backgrounds, face_augment, face_renders, head_mesh, render_set
+from jaxtalk.io import weights
+from jaxtalk.losses import landmarks as losses
+from jaxtalk.metrics.mean import Mean
+from jaxtalk.models import landmark_net
+from jaxtalk.train import state as train_state
+from jaxtalk.train.experiment import Experiment
+from jaxtalk.train.step import make_step
+
+SIZE, MARGIN = 128, 1.5  # of a render: pixels, and its side over that of its face
+BACKGROUNDS = 4000
+HELD_OUT = 500  # renders for evaluation, the first block
+BEASTS = 1500  # renders of what is no face
+SHARE_OF_BEASTS = 0.07
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Config:
+    """Trains LandmarkNet on rendered heads with random skins, lights, hair, glasses and backgrounds."""
+
+    model: Path | None = None
+    """ICT-FaceKit as `.npz`; the built-in face where it is not given."""
+    renders: Path = Path("data/heads")
+    """Folder for the renders, which are made first where they are missing (about ten a second on one core)."""
+    count: int = 24000
+    """How many heads to render."""
+    batch: int = 64
+    steps: int = 10000
+    rate: float = 1.5e-3
+    seed: int = 0
+
+    def experiment(self) -> Experiment:
+        task = Task(self)
+        return Experiment(
+            name="landmarks",
+            init=task.init,
+            step=make_step(task.loss, task.optimizer, average=0.998),
+            data=task.data,
+            steps=self.steps,
+            evaluate=task.evaluate,
+            export=task.export,
+            seed=self.seed,
+            log_every=100,
+            evaluate_every=1000,
+            save_every=1000,
+        )
+
+
+class Task:
+    """The renders and the pure functions of one run."""
+
+    def __init__(self, config: Config):
+        self.config = config
+        self.network = landmark_net.LandmarkNet(landmark_net.Config())
+        rate = optax.warmup_cosine_decay_schedule(0.0, config.rate, 200, config.steps)
+        self.optimizer = optax.chain(optax.clip_by_global_norm(5.0), optax.adamw(rate, weight_decay=1e-4))
+        self.backgrounds = backgrounds.bank(0, BACKGROUNDS, landmark_net.SIZE, backgrounds.photographs())
+        self.grain = face_augment.grain(3)
+        write_renders(config.model, config.renders, config.count)
+        self.heads = render_set.RenderSet(config.renders / "heads")
+        self.beasts = render_set.RenderSet(config.renders / "beasts")
+
+    def init(self, rng):
+        crop = jnp.zeros((1, landmark_net.SIZE, landmark_net.SIZE, 3))
+        return train_state.create(self.network.init(rng, crop), self.optimizer, rng)
+
+    def data(self):
+        sources = [
+            (grain.MapDataset.range(HELD_OUT, len(self.heads)), self.heads, True, 1 - SHARE_OF_BEASTS),
+            (grain.MapDataset.range(len(self.beasts)), self.beasts, False, SHARE_OF_BEASTS),
+        ]
+        parts = [
+            order.seed(self.config.seed + i).shuffle().repeat().random_map(functools.partial(self.example, heads, face))
+            for i, (order, heads, face, _) in enumerate(sources)
+        ]
+        batches = grain.MapDataset.mix(parts, [share for *_, share in sources]).batch(self.config.batch)
+        return batches.map_with_index(self.crops)
+
+    def example(self, heads, is_face: bool, index: int, rng: np.random.Generator):
+        image, points = heads[index]
+        background = self.backgrounds[rng.integers(len(self.backgrounds))]
+        return {"image": image, "points": points, "background": background, "face": np.bool_(is_face)}
+
+    def crops(self, index: int, batch) -> dict[str, np.ndarray]:
+        """The augmented batch: made here, not in the step, so that the compiler does not fuse it with the network."""
+        key = jax.random.fold_in(jax.random.key(self.config.seed), index)
+        values = (jnp.asarray(batch[name]) for name in ("image", "points", "face", "background"))
+        return {k: np.asarray(v) for k, v in face_augment.make_crops(key, *values, self.grain)._asdict().items()}
+
+    def loss(self, params, stats, batch, rng):
+        answer, updates = self.network.apply(
+            {"params": params, "batch_stats": stats}, batch["image"], train=True, mutable="batch_stats"
+        )
+        face = batch["face"].astype(jnp.float32)
+        truth = batch["landmarks"]
+        terms = {
+            "likelihood": Mean.of(losses.gaussian(answer.landmarks, answer.log_spread, truth), face),
+            "distance": Mean.of(losses.distance(answer.landmarks, truth), face),
+            "face": Mean.of(optax.sigmoid_binary_cross_entropy(answer.face, face)),
+        }
+        total = terms["likelihood"].value() + 5 * terms["distance"].value() + 0.5 * terms["face"].value()
+        terms["error_over_eyes"] = Mean.of(losses.over_eyes(answer.landmarks, truth), face)
+        return total, (updates["batch_stats"], terms)
+
+    def evaluate(self, state) -> dict[str, float]:
+        """Error on heads that were not trained on, in crops as tracking gives them (jitter as in training)."""
+        return evaluate(self, state.variables)
+
+    def export(self, state, folder: Path) -> None:
+        save(folder / "landmarks.safetensors", state.variables)
+
+
+def evaluate(task: Task, variables) -> dict[str, float]:
+    network = jax.jit(task.network.apply)
+    total: dict[str, Mean] = {}
+    rng = np.random.default_rng(1)
+    for start in range(0, HELD_OUT, 100):
+        examples = [task.example(task.heads, True, start + i, rng) for i in range(100)]
+        crops = task.crops(start, {k: np.stack([e[k] for e in examples]) for k in examples[0]})
+        answer = network(variables, crops["image"])
+        face = jnp.asarray(crops["face"], jnp.float32)
+        right = (answer.face > 0) == crops["face"]
+        numbers = {
+            "held_out_error_over_eyes": Mean.of(losses.over_eyes(answer.landmarks, crops["landmarks"]), face),
+            "held_out_face_right": Mean.of(right.astype(jnp.float32)),
+        }
+        total = {k: total[k].merge(v) if k in total else v for k, v in numbers.items()}
+    return {k: float(v.value()) for k, v in total.items()}
+
+
+def save(path: Path, variables) -> None:
+    """Weights for users."""
+    network = landmark_net.Config()
+    note = "Trained on renders of ICT-FaceKit heads (MIT) with procedural skins alone; see configs/landmarks.py."
+    weights.save(
+        path,
+        weights.Weights(
+            variables=variables,
+            name="landmarks",
+            config=weights.config_values(network),
+            licence="Apache-2.0",
+            note=note,
+        ),
+        half=True,
+    )
+
+
+def write_renders(model: Path | None, folder: Path, count: int) -> None:
+    """Heads, and beasts that are none, where they are missing."""
+    have = len(list((folder / "heads").glob("*_images.npy"))) * render_set.BLOCK
+    if have >= count:
+        return
+    render = face_renders.make_renderer(head_mesh.load(model), SIZE, MARGIN)
+    render_set.write(folder / "heads", render, range(count))
+    render_set.write(folder / "beasts", lambda seed: render(seed, True), range(900_000, 900_000 + BEASTS))
