@@ -71,7 +71,7 @@ class Writer:
         audio: str | Path | tuple[Float32[np.ndarray, "n *c"], int] | None = None,
         metadata: dict[str, str] | None = None,
         crf: int = 18,
-        preset: str = "fast",
+        preset: str = "veryfast",
     ):
         if not 1 <= fps <= 240:
             raise InputError(f"{path}: {fps} frames a second cannot be written; choose 1 to 240")
