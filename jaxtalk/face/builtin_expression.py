@@ -25,11 +25,16 @@ LIPS = {
     "mouthLeft": Lips(
         [(9, 0.6, -1.5), (7, 1.5, -3.5), (4.5, 3.2, -3.2), (7, 1.8, -3.2), (9, 0.5, -1.6)],
         other=[(9.5, 0, 1.5), (9, 0.2, 4.5), (9.5, 0, 1.6)],
+        sealed=True,
     ),
-    "mouthSmileLeft": Lips([(0, 1.2, -1.4), (4.5, 4.2, -5.5), (7.5, 9.5, -8.8), (4.2, 5.6, -5.4), (0, 1.4, -1)]),
-    "mouthFrownLeft": Lips([(0, -0.5, -0.3), (0.8, -2.2, -1), (2, -6, -2), (1, -2, 0.2), (0, -0.3, 0)]),
-    "mouthDimpleLeft": Lips([(0, 0.1, 0), (2, 0.2, -2), (3, 1.8, -6), (2.4, 1.6, -3.4), (0, 0.3, -0.6)]),
-    "mouthStretchLeft": Lips([(0, -0.4, -1), (3.2, -1.4, -3.4), (8, -3.2, -7.2), (4.2, -1.6, -3.8), (0, -0.6, -1)]),
+    "mouthSmileLeft": Lips(
+        [(0, 1.2, -1.4), (4.5, 4.2, -5.5), (7.5, 9.5, -8.8), (4.2, 5.6, -5.4), (0, 1.4, -1)], sealed=True
+    ),
+    "mouthFrownLeft": Lips([(0, -0.5, -0.3), (0.8, -2.2, -1), (2, -6, -2), (1, -2, 0.2), (0, -0.3, 0)], sealed=True),
+    "mouthDimpleLeft": Lips([(0, 0.1, 0), (2, 0.2, -2), (3, 1.8, -6), (2.4, 1.6, -3.4), (0, 0.3, -0.6)], sealed=True),
+    "mouthStretchLeft": Lips(
+        [(0, -0.4, -1), (3.2, -1.4, -3.4), (8, -3.2, -7.2), (4.2, -1.6, -3.8), (0, -0.6, -1)], sealed=True
+    ),
     "mouthRollLower": Lips(
         [(0, 0, 0), (0, 0, 0), (0.2, -0.2, -0.6), (-0.4, 5, -3), (0, 7, -4)],
         [(0, 0, 0), (0, 0, 0), (0.2, -0.2, -1), (0, 0, -4), (0, 0, -5)],
@@ -50,7 +55,7 @@ LIPS = {
     "mouthLowerDownLeft": Lips([(0, 0, 0), (0, -0.1, 0), (0.1, -1.2, -0.3), (1, -4.8, -1.3), (0, -3.2, -1)]),
     "mouthUpperUpLeft": Lips([(0, 3.6, -0.6), (1.4, 6.4, -0.6), (0.2, 3, 0), (0.1, 0.6, 0), (0, 0.1, 0)]),
     "noseSneerLeft": Lips([(0, 2.6, -0.3), (0.5, 5.2, 0), (-0.5, 2.6, 0.2), (-0.1, 0.9, 0), (0, 0.1, 0)]),
-    "cheekPuff": Lips([(0, 0.3, 3), (-1, 0.4, 5), (-2.5, 0.8, 8), (-1, 0, 5.5), (0, -0.2, 3.4)]),
+    "cheekPuff": Lips([(0, 0.3, 3), (-1, 0.4, 5), (-2.5, 0.8, 8), (-1, 0, 5.5), (0, -0.2, 3.4)], sealed=True),
 }
 
 # Pulls on the skin: (centre, reach, displacement) in mm.
@@ -81,7 +86,7 @@ def basis(mesh: builtin_mesh.Part, back: Int[np.ndarray, "v"]) -> Float[np.ndarr
     mouth = builtin_lip_motion.Mouth(mesh)
     shapes = {
         "jawOpen": jaw.open(mouth),
-        "jawForward": jaw.shift(mouth, (0, -0.6, 8.0)),
+        "jawForward": jaw.shift(mouth, (0, 0.2, 8.0)),
         "jawLeft": jaw.shift(mouth, (8.0, 0, 0)),
         "tongueOut": _tongue_out(mesh),
     }

@@ -8,19 +8,19 @@ from jaxtalk.face.builtin_lids import EYE, RADIUS
 CLOSED = 0.16  # where the closed lids meet, from the lower edge (0) to the upper (1)
 FOLLOW = np.array([0.0, 0.05, 0.22, 0.5, 0.8])  # how much of the edge's way each ring of skin goes
 LOOK = {  # (pitch down, yaw towards the temple) in degrees, and how far the upper and lower lid close
-    "eyeLookDownLeft": ((30, 0), (0.42, -0.45)),
-    "eyeLookUpLeft": ((-25, 0), (-0.2, 0.25)),
+    "eyeLookDownLeft": ((30, 0), (0.6, -0.6)),
+    "eyeLookUpLeft": ((-25, 0), (-0.3, 0.3)),
     "eyeLookInLeft": ((0, -30), (0, 0)),
     "eyeLookOutLeft": ((0, 32), (0, 0)),
 }
-LIDS = {"eyeBlinkLeft": (1.0, 1.0), "eyeWideLeft": (-0.26, -0.25), "eyeSquintLeft": (0.14, 1.9)}
+LIDS = {"eyeBlinkLeft": (1.0, 1.0), "eyeWideLeft": (-0.32, -0.3), "eyeSquintLeft": (0.14, 1.5)}
 
 
 def shapes(mesh: builtin_mesh.Part) -> dict:
     """Displacements of the seven shapes of the left eye."""
     result = {name: _lids(mesh, upper, lower, 0.0) for name, (upper, lower) in LIDS.items()}
     for name, ((pitch, yaw), (upper, lower)) in LOOK.items():
-        result[name] = _lids(mesh, upper, lower, 1.6 * np.sign(yaw)) + _turn(mesh, np.radians(pitch), np.radians(yaw))
+        result[name] = _lids(mesh, upper, lower, 2.5 * np.sign(yaw)) + _turn(mesh, np.radians(pitch), np.radians(yaw))
     return result
 
 

@@ -89,5 +89,5 @@ def _around(outline, out, edge):
 
 
 def _lining(outline, out):
-    d = np.concatenate([outline + 2.0 * out - EYE[:2], on_ball(outline, 0)[:, 2:] - EYE[2] - 2.0], -1)
+    d = np.concatenate([outline + 2.0 * out - EYE[:2], on_ball(outline, 0.0)[:, 2:] - EYE[2] - 2.0], -1)
     return EYE + (RADIUS - 0.8) * d / np.linalg.norm(d, axis=-1, keepdims=True)

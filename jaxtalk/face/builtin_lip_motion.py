@@ -11,6 +11,7 @@ from jaxtalk.face import builtin_lips, builtin_mesh
 from jaxtalk.face.model import REGIONS
 
 FULL = 4 * builtin_lips.STEPS  # columns of the whole ring
+_FACING = (2 * builtin_lips.STEPS - np.arange(FULL)) % FULL  # each column's place on the other lip
 REACH = 17.0  # how far the skin around follows
 
 
@@ -20,6 +21,7 @@ class Lips(NamedTuple):
     border: Sequence[tuple[float, float, float]]
     contact: Sequence[tuple[float, float, float]] | None = None  # the line of touch; None: as the border
     other: Sequence[tuple[float, float, float]] | None = None  # upper side, corner, lower side of the right half
+    sealed: bool = False  # the line of touch moves as the mean of both lips, so that it stays closed
 
 
 class Mouth:
@@ -46,14 +48,16 @@ class Mouth:
         """Displacement of every vertex."""
         border = _round(lips.border, lips.other, one_sided)
         contact = border if lips.contact is None else _round(lips.contact, lips.other, one_sided)
+        if lips.sealed:
+            contact = (contact + contact[_FACING]) / 2
         return self._apply(border, contact)
 
     def close(self, opened: Float[np.ndarray, "v 3"]) -> Float[np.ndarray, "v 3"]:
         """What brings the lips together again, column by column, when the jaw is open by the displacements `opened`."""
         touch = opened[self.rings[builtin_lips.CONTACT]]
-        facing = touch[(2 * builtin_lips.STEPS - np.arange(FULL)) % FULL]  # the same place of the other lip
+        facing = touch[_FACING]
         upper = _whole(builtin_lips.is_upper())
-        share = np.where(upper == 1, 0.3, np.where(upper == 0, 0.7, 0.0))[:, None]
+        share = np.where(upper == 1, 0.15, np.where(upper == 0, 0.85, 0.0))[:, None]
         return self._apply(share * (facing - touch), share * (facing - touch))
 
     def _apply(self, border, contact):

@@ -48,7 +48,7 @@ def half() -> builtin_mesh.Part:
     points = np.concatenate([*points, builtin_head.surface(loose), ends])
     grids["loose"] = first + np.arange(len(loose))
     grids["places"] = grids["loose"][: len(places)]
-    throat, canal, nostril = len(points) - 3 + np.arange(3)
+    throat, canal, nostril = range(len(points) - 3, len(points))
 
     skin = _between(points, np.concatenate([rims, grids["loose"]]), [grids[name][0] for name in patches])
     outer = np.concatenate(
