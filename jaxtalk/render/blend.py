@@ -1,5 +1,6 @@
 """Soft edges: blurs and the mixing of layers whose masks came hard out of a rasteriser."""
 
+import jax
 import jax.numpy as jnp
 from jax import lax
 from jaxtyping import Array, Float
@@ -20,3 +21,17 @@ def blur(image: Float[Array, "h w c"], rounds: int = 1) -> Float[Array, "h w c"]
             before, here, after = (lax.slice_in_dim(padded, k, k + size, axis=axis) for k in range(3))
             image = 0.25 * (before + after) + 0.5 * here
     return image
+
+
+def wide_blur(image: Float[Array, "h w c"], deviation: Float[Array, ""]) -> Float[Array, "h w c"]:
+    """Gaussian blur by a standard deviation (pixels) of about 4 or more, worked out at a quarter of the resolution."""
+    height, width = (size // 4 for size in image.shape[:2])
+    small = jax.image.resize(image, (height, width, image.shape[2]), "linear")
+    small = jnp.einsum("yr,xs,rsc->yxc", _gauss(height, deviation / 4), _gauss(width, deviation / 4), small)
+    return jax.image.resize(small, image.shape, "linear")
+
+
+def _gauss(size, deviation):
+    steps = jnp.arange(size) / jnp.maximum(deviation, 0.3)
+    kernel = jnp.exp(-((steps[:, None] - steps[None]) ** 2) / 2)
+    return kernel / kernel.sum(1, keepdims=True)

@@ -4,14 +4,17 @@ Stretched over the eye it would be a dark smear. In life it unfolds from under t
 vertices fetch their colour from higher up, from the clear skin below the brow; only its edge keeps its lashes.
 """
 
+import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Array, Float
 
 from jaxtalk.face.model import FaceModel
+from jaxtalk.render.blend import smoothstep
 
 BLINKS = ("eyeBlinkRight", "eyeBlinkLeft")
 HIGHER = 0.9  # of the way the lid's edge travels
-LASHES = 0.9  # from this part of the edge's travel on, vertices belong to the edge
+EDGE = 0.9  # from this part of the edge's travel on, vertices belong to the edge
+LASHES = 0.0006  # metres from the edge to the roots of the lashes
 NEIGHBOURS = 0.0015  # metres: vertices of one column of the lid lie this near to each other sideways
 
 
@@ -20,19 +23,27 @@ def blinks(model: FaceModel) -> list[int]:
     return [model.expression_names.index(name) for name in BLINKS if name in model.expression_names]
 
 
-def higher(model: FaceModel) -> Float[np.ndarray, "n v"]:
-    """How much higher on the head each vertex fetches its colour when lid n is closed, metres."""
+def closing(model: FaceModel) -> tuple[Float[np.ndarray, "n v"], Float[np.ndarray, "n v"]]:
+    """For each vertex when lid n is closed: how much higher it fetches its colour (metres), how bare it is (0 to 1)."""
     rows = [_one(np.asarray(model.template), np.asarray(model.expression[j])) for j in blinks(model)]
-    return np.asarray(rows, np.float32).reshape(-1, len(model.template))
+    tables = np.asarray(rows, np.float32).reshape(-1, 2, len(model.template))
+    return tables[:, 0], tables[:, 1]
+
+
+def room(points: Float[Array, "68 3"], count: int) -> Float[Array, "n"]:
+    """How far up the lids may look before they meet the brows: 1 for a calm face, less under a frown. `count` is
+    0 or 2."""
+    lid, brow = points[jnp.array([[37, 38], [43, 44]]), 1].mean(1), points[jnp.array([[18, 20], [23, 25]]), 1].mean(1)
+    return jnp.clip((brow - lid - 0.005) / 0.012, 0.2, 1.0)[:count]
 
 
 def _one(template, basis):
     down = np.maximum(-basis[:, 1], 0)
     moving = np.nonzero(down > 1e-4)[0]
     near = np.abs(template[moving, None, 0] - template[None, moving, 0]) < NEIGHBOURS
-    edge = (near * down[moving]).max(1, initial=0)
-    part = down[moving] / np.maximum(edge, 1e-6)
-    share = np.where(part < LASHES, part, 0.35)
-    result = np.zeros(len(template))
-    result[moving] = HIGHER * edge * share
-    return result
+    travel = (near * down[moving]).max(1, initial=0)
+    part = down[moving] / np.maximum(travel, 1e-6)
+    higher, bare = np.zeros((2, len(template)))
+    higher[moving] = np.where(part < EDGE, HIGHER * travel * part, LASHES)
+    bare[moving] = np.where(part < EDGE, smoothstep(0.1, 0.6, part) * smoothstep(0.0, 0.003, travel), 0.0)
+    return higher, bare

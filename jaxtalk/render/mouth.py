@@ -12,13 +12,13 @@ from jaxtalk.render import lighting
 
 ALBEDO = {
     "mouth": (0.50, 0.21, 0.20),
-    "teeth_upper": (0.80, 0.77, 0.70),
-    "teeth_lower": (0.72, 0.69, 0.62),
+    "teeth_upper": (0.74, 0.71, 0.65),
+    "teeth_lower": (0.66, 0.63, 0.57),
     "tongue": (0.64, 0.33, 0.32),
 }
 SKIN = (0.62, 0.45, 0.38)  # of an average face
 LUMINANCE = (0.299, 0.587, 0.114)
-FALL = 0.03  # metres behind the lips over which light in the mouth falls to 1/e
+FALL = 0.04  # metres behind the lips over which light in the mouth falls to 1/e
 
 
 def interior(model: FaceModel) -> Float[np.ndarray, "f"]:
@@ -57,9 +57,7 @@ def _chroma(colour):
     return (colour.max() - colour.min()) / jnp.maximum(colour.max(), 1e-3)
 
 
-def shaded(
-    normals: Float[Array, "v 3"], albedo: Float[Array, "v 3"], light: Float[Array, "9 3"]
-) -> Float[Array, "v 3"]:
-    """Lit vertex colours; `light` as found on the skin, of which only the brightness counts."""
-    bright = (light @ jnp.array(LUMINANCE))[:, None] * jnp.ones((1, 3))
-    return jnp.clip(lighting.shade(normals, albedo, bright), 0.0, 1.0)
+def dim(light: Float[Array, "9 3"], skin: Float[Array, "3"]) -> Float[Array, "9 3"]:
+    """The light in the mouth: only the brightness of the light on the face, and most of its direction lost."""
+    weights = jnp.array(LUMINANCE)
+    return 0.4 * (light @ weights)[:, None] * jnp.ones((1, 3)) + 0.6 * (skin @ weights) * lighting.WHITE

@@ -23,10 +23,11 @@ from jaxtalk.face import rotation as rotations
 from jaxtalk.face.camera import Pinhole, WeakPerspective
 from jaxtalk.face.model import REGIONS, FaceModel, normals
 from jaxtalk.render import lids, lighting, mouth, rest, texture, warp
-from jaxtalk.render.blend import blur, smoothstep
+from jaxtalk.render.blend import blur, smoothstep, wide_blur
 from jaxtalk.render.rasterise import interpolate, rasterise
 
 WIDTH = 0.008  # metres: reach of one landmark's correction
+DEEPER = 0.004  # metres: eyeballs are drawn this much behind where they are
 BEHIND = 0.004  # metres behind what is seen from which a vertex counts as hidden
 
 
@@ -44,20 +45,21 @@ class Portrait(NamedTuple):
     inside: Float[Array, "f"]  # 1 for triangles inside the mouth
     eye: Float[Array, "f"]  # 1 for triangles of the eyeballs
     place: Float[Array, "v 2"]  # where each vertex is seen in the photo, pixels
-    correction: Float[Array, "v 2"]  # from where the fitted face projects to where the landmarks are, pixels
+    behind: Float[Array, "v"]  # metres by which vertices are drawn further back: lids always cover eyeballs
     face: Float[Array, "v"]  # 1 where the mesh shows the photo, 0 where the smooth deformation does
     nodes: Int[Array, "n 3"]  # vertices seen at the deformation's nodes
     weights: Float[Array, "n 3"]  # and their weights, 0 where no face is
     follower: Float[Array, "n n"]
     albedo: Float[Array, "v 3"]
-    light: Float[Array, "9 3"]
+    light: Float[Array, "9 3"]  # in the mouth
     blinks: Int[Array, "n"]  # coefficients that close a lid
     lid: Float[Array, "n v"]  # 1 where that lid is bare skin when closed
     unfold: Float[Array, "n v 2"]  # where vertices look, relative to `place`, when that lid is closed
     eyes: Float[Array, "h w 1"]  # 1 where the photo shows an eyeball
     sclera: Float[Array, "3"]
     unit: Float[Array, ""]  # distance of the outer eye corners, pixels
-    gap: Float[Array, ""]  # lip opening in the photo if its mouth counts as closed, pixels
+    is_open: Float[Array, ""]  # 1 if the photo shows an open mouth
+    gap: Float[Array, ""]  # height of the lips' opening in the photo, pixels
     lips: Int[Array, "2 3"]  # vertices of the inner lips that face each other
 
 
@@ -87,7 +89,7 @@ def prepare(
         "basis": model.expression,
         "blinks": jnp.asarray(lids.blinks(model), jnp.int32),
     }
-    tables = jnp.asarray(mouth.albedo(model)), jnp.asarray(lids.higher(model)), jnp.asarray(_head(model))
+    tables = jnp.asarray(mouth.albedo(model)), jnp.stack(lids.closing(model)), jnp.asarray(_head(model))
     landmarks = jnp.full((68, 2), jnp.nan) if landmarks is None else landmarks
     fitted = identity, expression, angles, translation, camera, landmarks
     return _prepare(image, model, fitted, tables, constants)
@@ -113,21 +115,25 @@ def _head(model):
 @jax.jit
 def _prepare(image, model, fitted, tables, constants):
     identity, expression, angles, translation, camera, landmarks = fitted
-    albedo, higher, head = tables
+    albedo, (higher, bare), head = tables
     height, width = image.shape[:2]
-    own, is_open = rest.analyse(model, identity, expression)
+    turn = rotations.matrix(angles)
     neutral = model.vertices(identity)
-    posed = _posed(neutral, model.expression, expression, rotations.matrix(angles), translation)
-    screen = camera.project(posed)
-    correction = _correction(model, screen, landmarks)
-    screen = screen.at[:, :2].add(correction)
+    posed = _posed(neutral, model.expression, expression, turn, translation)
+    neutral = neutral + _correction(model, posed, turn, camera, landmarks)
+    posed = _posed(neutral, model.expression, expression, turn, translation)
+    behind = DEEPER * _touch(model, constants["triangles"], constants["eye"])
+    screen = camera.project(posed) + behind[:, None] * jnp.array([[0.0, 0.0, 1.0]])
+    at = model.landmarks
+    own, is_open = rest.analyse(model.expression_names, neutral[at], model.expression[:, at], expression)
     triangles = constants["triangles"]
     fragments = rasterise(screen, triangles, height, width, cull=True)
     normal = normals(posed, model.triangles)
 
     trusted = _smooth(smoothstep(0.15, 0.5, normal[:, 2]) * _seen(fragments, screen), triangles)
     face = smoothstep(0.3, 0.9, trusted) * head
-    up = posed + rotations.matrix(angles)[:, 1] * higher[..., None]
+    higher = higher * (lids.room(posed[at] @ turn, len(higher)) * own.blink[constants["blinks"]])[:, None]
+    up = posed + turn[:, 1] * higher[..., None]
     tri = jnp.maximum(fragments.triangle, 0)
     there = fragments.triangle >= 0
     inside, eye = constants["inside"][tri] * there, constants["eye"][tri] * there
@@ -139,31 +145,32 @@ def _prepare(image, model, fitted, tables, constants):
     sclera = _sclera(image, luminance, eye)
 
     eyes = jnp.linalg.norm(screen[model.landmarks[36], :2] - screen[model.landmarks[45], :2])
-    soft = _soft(image, eyes)
+    soft = _soft(image, eye, eyes)
     nodes, weights, trust = _nodes(fragments, triangles, drawn[..., 0] * (1 - inside))
-    part = _touch(model, constants)
+    part = _touch(model, triangles, constants["inside"] + constants["eye"])  # the mesh alone shows eyes and mouth
     lips = constants["lips"]
     return Portrait(
         image=jnp.concatenate([image, soft], -1),
-        lid=jnp.minimum(higher / jnp.maximum(higher.max(1, keepdims=True, initial=1e-6), 1e-6) * 4, 1.0),
+        lid=bare,
         neutral=neutral,
         rest=own,
         angles=angles,
         translation=translation,
         camera=camera,
         place=screen[:, :2],
-        correction=correction,
         unfold=camera.project(up)[..., :2] - camera.project(posed)[None, :, :2],
         face=jnp.maximum(face, part),
+        behind=behind,
         nodes=nodes,
         weights=weights,
         follower=warp.follower(trust),
         albedo=mouth.tone(albedo, mean, sclera, jnp.quantile(luminance, 0.95)),
-        light=light,
+        light=mouth.dim(light, mean),
         eyes=_grow(eye)[..., None],
         sclera=sclera,
         unit=eyes,
-        gap=jnp.where(is_open > 0, 0.0, (screen[lips[1], 1] - screen[lips[0], 1]).mean()),
+        is_open=is_open,
+        gap=(screen[lips[1], 1] - screen[lips[0], 1]).mean(),
         **constants,
     )
 
@@ -180,10 +187,9 @@ def draw(
     turned = rotations.matrix(portrait.angles) @ rotations.matrix(rotation)
     total = rest.add(portrait.rest, expression)
     posed = _posed(portrait.neutral, portrait.basis, total, turned, portrait.translation + translation)
-    screen = portrait.camera.project(posed)
-    screen = screen.at[:, :2].add(portrait.correction)
+    screen = portrait.camera.project(posed) + portrait.behind[:, None] * jnp.array([[0.0, 0.0, 1.0]])
     fragments = rasterise(screen, portrait.triangles, height, width, cull=True)
-    lit = mouth.shaded(normals(posed, portrait.triangles), portrait.albedo, portrait.light)
+    lit = jnp.clip(lighting.shade(normals(posed, portrait.triangles), portrait.albedo, portrait.light), 0.0, 1.0)
     closed = jnp.clip(expression[portrait.blinks], 0.0, 1.0)
     place = portrait.place + jnp.einsum("n,nvc->vc", closed, portrait.unfold)
     bare = (closed[:, None] * portrait.lid).max(0, initial=0.0)
@@ -203,9 +209,13 @@ def draw(
     colour = both[..., :3] + drawn[..., 3:4] * (both[..., 3:] - both[..., :3])
     seen = texture.at(portrait.eyes, source)
     colour = colour + eye * (1 - seen) * (portrait.sclera - colour)
+    # What is left of an eye between nearly closed lids lies in their shadow.
+    shadow = 1 - jnp.clip(0.15 + 2.2 * wide_blur(eye, portrait.unit / 30), 0.0, 1.0)
+    colour = colour * (1 - eye * shadow * smoothstep(0.3, 0.9, closed.max(initial=0.0)))
     lips = screen[portrait.lips, 1].mean(1)
     opened = smoothstep(0.008, 0.03, (lips[1] - lips[0] - portrait.gap) / portrait.unit)
-    return _fill_mouth(colour, drawn[..., 4:], inside, opened)
+    opened = jnp.maximum(opened, portrait.is_open)
+    return _fill_mouth(colour, drawn[..., 4:], inside, opened, portrait.unit)
 
 
 def _posed(neutral, basis, expression, turn, translation):
@@ -219,40 +229,37 @@ def _parts(portrait, fragments):
     return (portrait.inside[index] * there)[..., None], (portrait.eye[index] * there)[..., None]
 
 
-def _fill_mouth(colour, lit, inside, opened):
+def _fill_mouth(colour, lit, inside, opened, unit):
     """Lays the inside of the mouth over the face, with soft edges, darker towards the lips."""
     alpha = blur(inside)
-    inner = blur(inside * lit) / jnp.maximum(alpha, 1e-3)
+    inner = blur(inside * lit, 2) / jnp.maximum(blur(inside, 2), 1e-3)
     outer = blur((1 - inside) * colour) / jnp.maximum(1 - alpha, 1e-3)
     outer = jnp.where(inside > 0, outer, colour)
-    shade = _openness(inside)
+    # Light reaches what has mouth around it; a slit between the lips stays dark.
+    shade = jnp.clip(0.1 + 2.2 * wide_blur(inside, unit / 25), 0.0, 1.0)
     return colour + opened * (alpha * shade * inner + (1 - alpha) * outer - colour)
 
 
-def _openness(inside):
-    """How much light reaches each pixel of the mouth: the part of its surroundings that is mouth [h w 1]."""
-    height, width = inside.shape[:2]
-    small = jax.image.resize(inside, (height // 4, width // 4, 1), "linear")
-    return jnp.clip(0.4 + 1.5 * jax.image.resize(blur(small, 4), inside.shape, "linear"), 0.0, 1.0)
-
-
-def _correction(model, screen, landmarks):
-    """Displacement [v 2] that brings the mesh's landmarks to those of the photo; zero where they are unknown.
+def _correction(model, posed, turn, camera, landmarks):
+    """Change [v 3] of the neutral face that brings its landmarks to those of the photo, as seen from the camera.
 
     Gaussian kernel regression over the face with its mouth open, so that upper and lower lip go separate ways.
     """
-    known = jnp.isfinite(landmarks).all(-1) & (jnp.arange(68) > 16)
-    error = jnp.where(known[:, None], landmarks - screen[model.landmarks, :2], 0.0)
+    at = model.landmarks
+    screen = camera.project(posed[at])
+    metre = camera.project(posed[at] + jnp.array([[1e-3, 0.0, 0.0]]))[:, 0] - screen[:, 0]
+    error = (landmarks - screen[:, :2]) / metre[:, None] * jnp.array([[1e-3, -1e-3]])
+    known = jnp.isfinite(landmarks).all(-1) & (jnp.arange(68) > 16)  # the jaw line is too vague
+    error = jnp.where(known[:, None], error, 0.0)
     place = model.template
     if "jawOpen" in model.expression_names:
         place = place + model.expression[model.expression_names.index("jawOpen")]
-    anchors = place[model.landmarks]
 
     def kernel(a):
-        return jnp.exp(-((a[:, None] - anchors[None]) ** 2).sum(-1) / (2 * WIDTH**2)) * known[None]
+        return jnp.exp(-((a[:, None] - place[at][None]) ** 2).sum(-1) / (2 * WIDTH**2)) * known[None]
 
-    weights = jnp.linalg.solve(kernel(anchors) + 0.05 * jnp.eye(68), error)
-    return kernel(place) @ weights
+    weights = jnp.linalg.solve(kernel(place[at]) + 0.05 * jnp.eye(68), error)
+    return kernel(place) @ weights @ turn[:2]
 
 
 def _smooth(values, triangles, rounds=4):
@@ -271,19 +278,10 @@ def _feather(face):
     return smoothstep(0.5, 0.9, jax.image.resize(small, face.shape, "linear"))
 
 
-def _soft(image, unit):
-    """The photo blurred over a twentieth of the distance between the eyes."""
-    height, width = image.shape[:2]
-    small = jax.image.resize(image, (height // 4, width // 4, 3), "linear")
-    radius = unit / 4 / 20
-
-    def row(size):
-        steps = jnp.arange(size)
-        kernel = jnp.exp(-(((steps[:, None] - steps[None]) / jnp.maximum(radius, 0.3)) ** 2) / 2)
-        return kernel / kernel.sum(1, keepdims=True)
-
-    small = jnp.einsum("yr,xs,rsc->yxc", row(height // 4), row(width // 4), small)
-    return jax.image.resize(small, image.shape, "cubic")
+def _soft(image, eye, unit):
+    """The skin without detail: blurred over a twentieth of the distance between the eyes, eyes [h w] left out."""
+    clear = 1 - jnp.clip(4 * wide_blur(eye[..., None], unit / 20), 0.0, 1.0) + 1e-3
+    return wide_blur(image * clear, unit / 20) / wide_blur(clear, unit / 20)
 
 
 def _grow(mask):
@@ -299,10 +297,9 @@ def _seen(fragments, screen):
     return (screen[:, 2] < fragments.depth[y, x] + BEHIND).astype(jnp.float32)
 
 
-def _touch(model, constants):
-    """1 for vertices of eyes and mouth, which show the photo through the mesh wherever they appear."""
-    part = (constants["inside"] + constants["eye"])[:, None] * jnp.ones((1, 3))
-    return jnp.zeros(len(model.template)).at[constants["triangles"]].max(part)
+def _touch(model, triangles, part):
+    """1 for vertices of the triangles where `part` [f] is 1."""
+    return jnp.zeros(len(model.template)).at[triangles].max(part[:, None] * jnp.ones((1, 3)))
 
 
 def _nodes(fragments, triangles, trust):

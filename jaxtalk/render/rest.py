@@ -12,12 +12,12 @@ from jaxtyping import Array, Float
 
 from jaxtalk.face import landmarks
 from jaxtalk.face.arkit import NAMES as ARKIT
-from jaxtalk.face.model import FaceModel
 
 OPENERS = ("jawOpen", "mouthClose", "mouthFunnel", "mouthLowerDown", "mouthUpperUp", "mouthShrugUpper")
 LIDS = ("eyeSquint", "eyeWide", "eyeLookUp", "eyeLookDown")  # what moves the lids besides the blink
-OPEN = 0.03  # lip opening over the distance of the outer eye corners from which a mouth counts as open
-LIMITS = (0.7, 1.4)  # of the coefficient that closes a lid
+OPEN = 0.02  # height of the lips' opening over the distance of the outer eye corners: more is an open mouth
+TIGHT = 1.08  # closed lids press on each other
+LIMITS = (0.5, 1.8)  # of the coefficient that closes a lid
 
 
 class Rest(NamedTuple):
@@ -38,16 +38,23 @@ def add(rest: Rest, motion: Float[Array, "e"]) -> Float[Array, "e"]:
 
 
 def analyse(
-    model: FaceModel, identity: Float[Array, "i"], expression: Float[Array, "e"]
+    names: tuple[str, ...],
+    neutral: Float[Array, "68 3"],
+    basis: Float[Array, "e 68 3"],
+    expression: Float[Array, "e"],
 ) -> tuple[Rest, Float[Array, ""]]:
-    """The portrait's `Rest` and whether its mouth is open (0 or 1). Models without ARKit names are left as they are."""
-    names = model.expression_names
+    """The portrait's `Rest` and whether its mouth is open (0 or 1), from its landmarks without expression.
+
+    Models without ARKit `names` are left as they are.
+    """
     bounded = jnp.array([float(name in ARKIT) for name in names])
 
     def points(coefficients):
-        return model.vertices(identity, coefficients)[model.landmarks]
+        return neutral + jnp.einsum("e,evc->vc", coefficients, basis)
 
-    is_open = (landmarks.lip_opening(points(expression)) > OPEN).astype(jnp.float32)
+    face = points(expression)
+    eyes = jnp.linalg.norm(face[landmarks.EYE_CORNERS[0]] - face[landmarks.EYE_CORNERS[1]])
+    is_open = (_lip_gap(face) > OPEN * eyes).astype(jnp.float32)
     opener = jnp.array([float(name.startswith(OPENERS)) for name in names])
     closed = expression * (1 - opener)
     if "mouthClose" in names:
@@ -62,7 +69,7 @@ def analyse(
             lids = lids.at[jnp.array(others), j].set(1.0)
             relaxed = speaking.at[jnp.array(others)].set(0.0)
             shut = _close(relaxed, j, lambda e, eye=tuple(eye): _lid_gap(points(e), eye))[j]
-            blink = blink.at[j].set(jnp.clip(shut, *LIMITS))
+            blink = blink.at[j].set(jnp.clip(TIGHT * shut, *LIMITS))
     return Rest(speaking, blink, lids, bounded), is_open
 
 
