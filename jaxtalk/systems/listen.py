@@ -1,0 +1,94 @@
+"""Listening: speech to Motion with the shipped ExpNet and PoseVAE, in batches of fixed size whatever the length."""
+
+import functools
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float
+
+from jaxtalk.audio import mel, speech_windows
+from jaxtalk.data import head_motion
+from jaxtalk.face import arkit
+from jaxtalk.face.motion import Motion, resample
+from jaxtalk.io import weights
+from jaxtalk.models import audio2exp, audio2pose
+
+RATE = mel.RATE  # samples per second of what is listened to
+POSE_FPS = 25.0  # what PoseVAE was trained at
+BATCH = 128  # frames in one call of ExpNet: one compilation and constant memory for any length
+MOUTH = np.array([name.startswith(("jaw", "mouth", "cheek", "nose", "tongue")) for name in arkit.NAMES])
+NETWORKS = ("expnet", "posevae")  # names of the shipped weights
+
+
+def frame_count(samples: int, fps: float) -> int:
+    """Frames that cover so many samples at RATE."""
+    return max(1, int(np.ceil(samples * fps / RATE - 1e-6)))
+
+
+def motion(wave: Float[np.ndarray, "n"], fps: float, *, blink: Float[np.ndarray, "t"], style: int, seed: int) -> Motion:
+    """What a face does while it says `wave` (mono, at RATE).
+
+    `blink` is the closure of the lids in each of the `frame_count` frames, 0 open to 1 closed; `style` chooses one of
+    the 46 ways to move the head; the same `seed` gives the same motion. Gaze and brows are drawn, not heard.
+    """
+    frames, rng = len(blink), np.random.default_rng([seed, 1])
+    spectrum = mel.log_mel(jnp.asarray(wave))
+    eyes = head_motion.eyes(rng, np.arange(frames) / fps, blink, head_motion.Accents(np.zeros(0), np.zeros(0)))
+    expression = jnp.where(MOUTH, mouth(spectrum, fps, blink), eyes)
+    rotation, translation = head(spectrum, fps, frames, style=style, seed=seed)
+    return Motion(expression, rotation, translation, fps, arkit.NAMES)
+
+
+def mouth(spectrum: Float[Array, "n 80"], fps: float, blink: Float[np.ndarray, "t"]) -> Float[Array, "t 52"]:
+    """ExpNet's coefficients in [0, 1] for a portrait at rest."""
+    network, variables = _expnet()
+    heard = speech_windows.normalise(spectrum)
+    frames = len(blink)
+    padded = jnp.pad(jnp.asarray(blink), (0, -frames % BATCH))
+    parts = []
+    for first in range(0, frames, BATCH):
+        windows = speech_windows.windows(heard, fps, BATCH, first)
+        parts.append(np.asarray(_heard(network, variables, windows, padded[first : first + BATCH])))
+    return jnp.clip(jnp.asarray(np.concatenate(parts)[:frames]), 0.0, 1.0)
+
+
+def head(
+    spectrum: Float[Array, "n 80"], fps: float, frames: int, *, style: int, seed: int
+) -> tuple[Float[Array, "t 3"], Float[Array, "t 3"]]:
+    """PoseVAE's rotation and translation relative to the first frame, smoothed as published."""
+    model, variables = _posevae()
+    count = max(2, int(np.ceil(frames * POSE_FPS / fps)))
+    chunks = audio2pose.chunks(count, model.config.sequence)
+    z = jax.random.normal(jax.random.key(seed), (1, chunks, model.config.latent))
+    windows = mel.windows(spectrum, POSE_FPS, count)
+    poses = _posed(model, variables, windows[None], jnp.full(1, style), z)[0]
+    poses = audio2pose.smooth(poses) * audio2pose.UNIT[None]
+    poses = poses - poses[:1]
+    whole = Motion(jnp.zeros((count, 0)), poses[:, :3], poses[:, 3:], POSE_FPS, ())
+    whole = whole if fps == POSE_FPS else resample(whole, fps)
+    place = jnp.minimum(jnp.arange(frames), len(whole) - 1)
+    return whole.rotation[place], whole.translation[place]
+
+
+@functools.partial(jax.jit, static_argnums=0)
+def _heard(network, variables, windows, blink):
+    rest = jnp.zeros((len(windows), network.config.coefficients))
+    return network.apply(variables, windows, rest, blink)[0]
+
+
+@functools.partial(jax.jit, static_argnums=0)
+def _posed(model, variables, windows, style, z):
+    return audio2pose.generate(model, variables, jnp.zeros((1, audio2pose.POSE)), style, windows, z)
+
+
+@functools.cache
+def _expnet():
+    stored = weights.load(weights.shipped("expnet"))
+    return audio2exp.ExpNet(audio2exp.Config(**stored.config)), stored.variables
+
+
+@functools.cache
+def _posevae():
+    stored = weights.load(weights.shipped("posevae"))
+    return audio2pose.PoseVAE(audio2pose.Config(**stored.config)), stored.variables
