@@ -80,10 +80,12 @@ def fit_sequence(
     return clip._replace(**{k: getattr(clip, k)[:count] for k in ("expression", "angles", "translation", "residual")})
 
 
-def vertices(model: FaceModel, fitted: Fit) -> Float[Array, "*t v 3"]:
-    """Posed vertices in metres; `fitted.camera.project` brings them to pixels."""
-    identity = jnp.broadcast_to(fitted.identity, (*fitted.expression.shape[:-1], *fitted.identity.shape))
-    return pose(model.vertices(identity, fitted.expression), fitted.angles, fitted.translation)
+def landmarks(model: FaceModel, fitted: Fit) -> Float[Array, "*t 68 3"]:
+    """The 68 points of the fitted face, posed, in metres; `fitted.camera.project` brings them to pixels."""
+    points = _points_of(model)
+    face = points.template + jnp.einsum("ivc,i->vc", points.identity, fitted.identity)
+    moved = jnp.einsum("evc,...e->...vc", points.expression, fitted.expression)
+    return pose(jnp.broadcast_to(face, moved.shape) + moved, fitted.angles, fitted.translation)
 
 
 class _Points(NamedTuple):
