@@ -1,4 +1,4 @@
-"""The 52 blendshape names of Apple's ARKit, in the column order of the Live Link Face app's CSV."""
+"""The 52 blendshape names of Apple's ARKit, in the order that the whole project uses."""
 
 NAMES = (
     "eyeBlinkLeft", "eyeLookDownLeft", "eyeLookInLeft", "eyeLookOutLeft", "eyeLookUpLeft", "eyeSquintLeft",

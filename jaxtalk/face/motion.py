@@ -45,7 +45,7 @@ def still(frames: int, fps: float, names: tuple[str, ...]) -> Motion:
 
 
 def resample(motion: Motion, fps: float) -> Motion:
-    """The same movement at another frame rate, linearly between frames (angles are small, so component by component)."""
+    """The same movement at another frame rate, linear between frames (component by component: angles are small)."""
     count = max(1, round(len(motion) * fps / motion.fps))
     source = np.arange(len(motion)) / motion.fps
     target = np.arange(count) / fps
@@ -73,7 +73,7 @@ def save(path: str | Path, motion: Motion) -> None:
 def load(path: str | Path) -> Motion:
     """Reads what `save` wrote."""
     try:
-        with np.load(path, allow_pickle=False) as z:
+        with open(path, "rb") as file, np.load(file, allow_pickle=False) as z:  # np.load leaks the file of a broken zip
             tracks = {k: jnp.asarray(z[k], jnp.float32) for k in ("expression", "rotation", "translation")}
             return Motion(**tracks, fps=float(z["fps"]), names=tuple(z["names"].tolist()))
     except (OSError, EOFError, KeyError, ValueError, zipfile.BadZipFile) as error:

@@ -2,7 +2,6 @@
 
 import dataclasses
 import json
-import os
 from collections.abc import Mapping
 from importlib import resources
 from pathlib import Path
@@ -13,6 +12,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from jaxtalk.errors import InputError
+from jaxtalk.io import output
 
 _FORMAT = "jaxtalk weights 1"
 
@@ -41,15 +41,8 @@ def save(path: str | Path, weights: Weights, half: bool = False) -> None:
     metadata = {field.name: getattr(weights, field.name) for field in dataclasses.fields(weights)}
     del metadata["variables"]
     metadata = {**metadata, "config": json.dumps(metadata["config"], sort_keys=True), "format": _FORMAT}
-    path = Path(path)
-    part = path.with_name(path.name + ".part")
-    try:
-        part.write_bytes(serialise(arrays, metadata=metadata))
-        os.replace(part, path)
-    except OSError as error:
-        raise InputError(f"{path}: cannot be written ({error})") from error
-    finally:
-        part.unlink(missing_ok=True)
+    with output.atomic(path) as temporary:
+        temporary.write_bytes(serialise(arrays, metadata=metadata))
 
 
 def load(path: str | Path, like: Mapping[str, Any] | None = None) -> Weights:

@@ -61,7 +61,7 @@ def head(
     count = max(2, int(np.ceil(frames * POSE_FPS / fps)))
     chunks = audio2pose.chunks(count, model.config.sequence)
     z = jax.random.normal(jax.random.key(seed), (1, chunks, model.config.latent))
-    windows = mel.windows(spectrum, POSE_FPS, count)
+    windows = speech_windows.windows(speech_windows.normalise(spectrum), POSE_FPS, count)
     poses = _posed(model, variables, windows[None], jnp.full(1, style), z)[0]
     poses = audio2pose.smooth(poses) * audio2pose.UNIT[None]
     poses = poses - poses[:1]

@@ -107,7 +107,8 @@ def _write(target: Path, portrait: "analyse.Analysed", motion: Motion, speech: S
         case ".csv":
             livelink.write(target, motion)
         case ".npz":
-            motions.save(target, motion)
+            with output.atomic(target) as temporary:
+                motions.save(temporary, motion)
             provenance.stamp_npz(target, made)
         case _:
             _film(target, portrait, motion, speech, made, options)
