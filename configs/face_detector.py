@@ -26,7 +26,7 @@ SIZE, MARGIN = 128, 2.4  # of a render: pixels, and its side over that of its fa
 SCENE = 96  # pixels
 BACKGROUNDS = 2500
 HEADS = 2  # at most in one scene
-BEASTS = 500  # renders of what is no face
+FIRST_BEAST = 900_000  # seeds from here on are renders of what is no face
 SHARE_OF_BEASTS = 0.15
 
 
@@ -39,7 +39,7 @@ class Config:
     renders: Path = Path("data/wide_heads")
     """Folder for the renders, which are made first where they are missing (about ten a second on one core)."""
     count: int = 3000
-    """How many heads to render."""
+    """How many heads to render, and a sixth more of what is no face."""
     batch: int = 32
     steps: int = 6000
     rate: float = 2e-3
@@ -72,8 +72,8 @@ class Task:
         self.grain = 0.5 * face_augment.grain(3)
         mesh = functools.cache(lambda: face_renders.make_renderer(head_mesh.load(config.model), SIZE, MARGIN))
         render_set.write(config.renders / "heads", lambda seed: mesh()(seed), range(config.count))
-        first = 900_000
-        render_set.write(config.renders / "beasts", lambda seed: mesh()(seed, True), range(first, first + BEASTS))
+        beasts = range(FIRST_BEAST, FIRST_BEAST + max(1, config.count // 6))
+        render_set.write(config.renders / "beasts", lambda seed: mesh()(seed, True), beasts)
         self.heads = render_set.RenderSet(config.renders / "heads")
         self.beasts = render_set.RenderSet(config.renders / "beasts")
 

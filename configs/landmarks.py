@@ -24,8 +24,7 @@ from jaxtalk.train.step import make_step
 
 SIZE, MARGIN = 128, 1.5  # of a render: pixels, and its side over that of its face
 BACKGROUNDS = 4000
-HELD_OUT = 500  # renders for evaluation, the first block
-BEASTS = 1500  # renders of what is no face
+FIRST_BEAST = 900_000  # seeds from here on are renders of what is no face
 SHARE_OF_BEASTS = 0.07
 
 
@@ -38,7 +37,7 @@ class Config:
     renders: Path = Path("data/heads")
     """Folder for the renders, which are made first where they are missing (about ten a second on one core)."""
     count: int = 24000
-    """How many heads to render."""
+    """How many heads to render; one in fifty is held out for evaluation, and one in sixteen more is no face."""
     batch: int = 64
     steps: int = 10000
     rate: float = 1.5e-3
@@ -74,6 +73,7 @@ class Task:
         write_renders(config.model, config.renders, config.count)
         self.heads = render_set.RenderSet(config.renders / "heads")
         self.beasts = render_set.RenderSet(config.renders / "beasts")
+        self.held_out = max(1, len(self.heads) // 50)
 
     def init(self, rng):
         crop = jnp.zeros((1, landmark_net.SIZE, landmark_net.SIZE, 3))
@@ -81,7 +81,7 @@ class Task:
 
     def data(self):
         sources = [
-            (grain.MapDataset.range(HELD_OUT, len(self.heads)), self.heads, True, 1 - SHARE_OF_BEASTS),
+            (grain.MapDataset.range(self.held_out, len(self.heads)), self.heads, True, 1 - SHARE_OF_BEASTS),
             (grain.MapDataset.range(len(self.beasts)), self.beasts, False, SHARE_OF_BEASTS),
         ]
         parts = [
@@ -129,8 +129,9 @@ def evaluate(task: Task, variables) -> dict[str, float]:
     network = jax.jit(task.network.apply)
     total: dict[str, Mean] = {}
     rng = np.random.default_rng(1)
-    for start in range(0, HELD_OUT, 100):
-        examples = [task.example(task.heads, True, start + i, rng) for i in range(100)]
+    for start in range(0, task.held_out, 100):
+        block = range(start, min(start + 100, task.held_out))
+        examples = [task.example(task.heads, True, i, rng) for i in block]
         crops = task.crops(start, {k: np.stack([e[k] for e in examples]) for k in examples[0]})
         answer = network(variables, crops["image"])
         face = jnp.asarray(crops["face"], jnp.float32)
@@ -162,9 +163,7 @@ def save(path: Path, variables) -> None:
 
 def write_renders(model: Path | None, folder: Path, count: int) -> None:
     """Heads, and beasts that are none, where they are missing."""
-    have = len(list((folder / "heads").glob("*_images.npy"))) * render_set.BLOCK
-    if have >= count:
-        return
-    render = face_renders.make_renderer(head_mesh.load(model), SIZE, MARGIN)
-    render_set.write(folder / "heads", render, range(count))
-    render_set.write(folder / "beasts", lambda seed: render(seed, True), range(900_000, 900_000 + BEASTS))
+    render = functools.cache(lambda: face_renders.make_renderer(head_mesh.load(model), SIZE, MARGIN))
+    render_set.write(folder / "heads", lambda seed: render()(seed), range(count))
+    beasts = range(FIRST_BEAST, FIRST_BEAST + max(1, count // 16))
+    render_set.write(folder / "beasts", lambda seed: render()(seed, True), beasts)

@@ -73,9 +73,9 @@ def _paste(key, render, points, chance, size):
     there = jax.random.bernoulli(keys[3], chance)
 
     y, x = jnp.mgrid[:size, :size] + 0.5
-    offset = (jnp.stack([x, y], -1).reshape(-1, 2) - middle) * scale
-    offset = offset * jnp.where(jax.random.bernoulli(keys[4]), jnp.array([-1.0, 1.0]), 1.0)  # mirrored or not
-    place = turn(offset, angle[None]) + frame.centre
+    offset = (jnp.stack([x, y], -1).reshape(-1, 2) - middle[None]) * scale
+    offset = offset * jnp.where(jax.random.bernoulli(keys[4]), jnp.array([[-1.0, 1.0]]), 1.0)  # mirrored or not
+    place = turn(offset, angle[None]) + frame.centre[None]
     outside = (place[:, 0] < 1) | (place[:, 0] > edge - 1) | (place[:, 1] < 1)
     head = _average(render, place, scale) / 255
     head = head.at[:, 3].multiply(~outside & there)
@@ -87,6 +87,6 @@ def _average(render, place, scale):
     edge = len(render)
     total = jnp.zeros((len(place), 4))
     for dx, dy in ((-0.25, -0.25), (-0.25, 0.25), (0.25, -0.25), (0.25, 0.25)):
-        index = jnp.clip((place + scale * jnp.array([dx, dy])).astype(jnp.int32), 0, edge - 1)
+        index = jnp.clip((place + scale * jnp.array([[dx, dy]])).astype(jnp.int32), 0, edge - 1)
         total = total + render[index[:, 1], index[:, 0]]
     return total / 4

@@ -39,13 +39,13 @@ def make_crops(
     larger than a crop, of which each crop takes a random piece (drawing it afresh would cost more than the network).
     """
     # Compiled in three parts: in one, the compiler would compute each crop anew for every tap of the blur.
-    cut, place, face = _cut(jax.random.fold_in(key, 0), renders, landmarks, is_face, backgrounds.shape[1])
-    image, place, face = _compose(jax.random.fold_in(key, 1), cut, place, face, backgrounds)
+    cut, place, face = cut_out(jax.random.fold_in(key, 0), renders, landmarks, is_face, backgrounds.shape[1])
+    image, place, face = compose(jax.random.fold_in(key, 1), cut, place, face, backgrounds)
     return Crops(spoil(jax.random.fold_in(key, 2), image, grain), place, face)
 
 
 @functools.partial(jax.jit, static_argnames="size")
-def _cut(key, renders, landmarks, is_face, size):
+def cut_out(key, renders, landmarks, is_face, size):
     """Crops [b n n 4] in units of 0 to 1, their landmarks, and whether the face is in them."""
 
     def one(key, render, points, is_face):
@@ -56,7 +56,7 @@ def _cut(key, renders, landmarks, is_face, size):
 
 
 @jax.jit
-def _compose(key, cut, landmarks, face, backgrounds):
+def compose(key, cut, landmarks, face, backgrounds):
     """Crops over backgrounds, every other one mirrored; now and then the background alone."""
     keys = jax.random.split(key, 3)
     mirrored = jax.random.bernoulli(keys[0], 0.5, (len(cut),))
@@ -110,10 +110,10 @@ def _spoil_one(key, image, grain):
     slope = jax.random.normal(next(keys), (2,)) * 0.25
     image = image * jnp.exp((grid - 0.5) @ slope)[..., None]
     # A rectangle of one colour or of grain hides a part.
-    low = jax.random.uniform(next(keys), (2,), minval=-0.3, maxval=0.9)
-    high = low + jax.random.uniform(next(keys), (2,), minval=0.08, maxval=0.5)
+    low = jax.random.uniform(next(keys), (1, 1, 2), minval=-0.3, maxval=0.9)
+    high = low + jax.random.uniform(next(keys), (1, 1, 2), minval=0.08, maxval=0.5)
     inside = ((grid > low) & (grid < high)).all(-1, keepdims=True) & jax.random.bernoulli(next(keys), 0.15)
-    image = jnp.where(inside, jax.random.uniform(next(keys), (3,)), image)
+    image = jnp.where(inside, jax.random.uniform(next(keys), (1, 1, 3)), image)
 
     sigma = jax.random.exponential(next(keys)) * jnp.array([1.0, 1.0]) * 0.6
     sigma = jnp.where(jax.random.bernoulli(next(keys), 0.2), sigma * jnp.array([3.0, 0.3]), sigma)
@@ -124,7 +124,7 @@ def _spoil_one(key, image, grain):
     strength = jax.random.exponential(next(keys), (2,)) * jnp.array([0.015, 0.008])
     image = image + strength[0] * fine + strength[1] * coarse
 
-    gain = jnp.exp(jax.random.normal(next(keys), (3,)) * 0.06 + jax.random.normal(next(keys)) * 0.25)
+    gain = jnp.exp(jax.random.normal(next(keys), (1, 1, 3)) * 0.06 + jax.random.normal(next(keys)) * 0.25)
     image = jnp.clip(image * gain, 1e-3, 1) ** jnp.exp(jax.random.normal(next(keys)) * 0.25)
     grey = image.mean(-1, keepdims=True)
     return jnp.where(jax.random.bernoulli(next(keys), 0.1), grey, image)

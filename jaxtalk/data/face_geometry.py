@@ -67,12 +67,12 @@ def sample_expression(rng: np.random.Generator, names: tuple[str, ...]) -> Float
     drive["eyeBlink"] = rng.choice([rng.uniform(0, 0.3), rng.uniform(0.3, 1), 1.0], p=[0.75, 0.15, 0.1])
     drive["tongueOut"] = 0.0
     # The neutral shape has higher brows than most people who talk: lower them, and let them go below neutral.
-    drive["browDown"] = np.clip(rng.normal(0.4, 0.4), -0.3, 1.2)
+    drive["browDown"] = np.clip(rng.normal(0.65, 0.45), -0.3, 1.4)
     drive["browInnerUp"] = np.clip(rng.normal(-0.05, 0.35), -0.5, 1)
     lopsided = rng.choice([0.05, 0.4], p=[0.8, 0.2])
     sided = [stem != name for stem, name in zip(stems, names, strict=True)]
     weights = [drive[stem] * (1 + s * rng.normal(0, lopsided)) for stem, s in zip(stems, sided, strict=True)]
-    return np.clip(weights, -0.5, 1.2)
+    return np.clip(weights, -0.5, 1.4)
 
 
 def _stem(name):
@@ -84,7 +84,7 @@ def _stem(name):
 
 def _sample_warp(rng):
     """Strength of local growth about (eyes, nose, mouth, chin); now and then that of a cartoon."""
-    mild = rng.normal([-0.04, 0.0, 0.1, 0.05], [0.06, 0.1, 0.12, 0.1])
+    mild = rng.normal([-0.05, 0.0, 0.1, 0.1], [0.06, 0.1, 0.12, 0.1])
     cartoon = np.array([rng.uniform(0.2, 0.7), rng.uniform(-0.4, 0.1), rng.uniform(-0.3, 0.2), rng.normal(0, 0.15)])
     return cartoon if rng.random() < 0.08 else mild
 
@@ -118,7 +118,7 @@ def _heads(mesh: HeadMesh, drawn):
     """Vertices of one head before pose: linear model, stretch, local growth, gaze, hair."""
     vertices = mesh.template + jnp.einsum("i,ivc->vc", drawn["identity"], mesh.identity)
     vertices = vertices + jnp.einsum("e,evc->vc", drawn["expression"], mesh.expression)
-    vertices = vertices * drawn["stretch"]
+    vertices = vertices * drawn["stretch"][None]
     neutral = mesh.template[mesh.landmarks]
     parts = (slice(36, 42), slice(42, 48), slice(30, 36), slice(48, 60), slice(8, 9))
     centres = [neutral[part].mean(0) for part in parts]
@@ -128,7 +128,7 @@ def _heads(mesh: HeadMesh, drawn):
         weight = np.exp(-(offset**2).sum(-1, keepdims=True) / (2 * sigma**2)).astype(np.float32)
         vertices = vertices + strength[k] * weight * offset
         if k == 3:
-            vertices = vertices + drawn["muzzle"] * weight * np.array([0, 0, 1], np.float32)
+            vertices = vertices + drawn["muzzle"] * (weight * np.array([0, 0, 1], np.float32))
     return _with_hair(mesh, _with_gaze(mesh, vertices, drawn["gaze"]), drawn)
 
 

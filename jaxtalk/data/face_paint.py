@@ -157,7 +157,7 @@ def _fur(rng, guide, hair):
     reach = np.linalg.norm((place - middle) * [1, rng.uniform(0.5, 1.5), 0.6], axis=-1)
     reach = reach + 0.006 * noise(rng, place, 0.03)
     albedo = _mix(other, hair, smoothstep(0.04, 0.08, reach + rng.uniform(-0.02, 0.03)))
-    albedo = _mix(np.broadcast_to(bare, albedo.shape), albedo, smoothstep(0.0, 0.02, reach - rng.uniform(-0.02, 0.03)))
+    albedo = _mix(np.broadcast_to(bare, albedo.shape), albedo, smoothstep(0.0, 0.02, reach - rng.uniform(-0.02, 0.06)))
     nose = smoothstep(0.012, 0.008, np.linalg.norm(place - [0, 0.0, 0.125], axis=-1)) * (rng.random() < 0.6)
     return _mix(albedo, np.full(3, rng.uniform(0.005, 0.1)), nose), np.full(len(place), rng.uniform(0, 0.2))
 

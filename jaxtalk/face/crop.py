@@ -57,7 +57,7 @@ def resample(picture: Num[Array, "h w c"], frame: Frame, size: int) -> Float[Arr
     grid = (jnp.stack([x, y], -1).reshape(-1, 2) + 0.5) / size
     place = from_crop(grid, frame) - 0.5
     h, w, _ = picture.shape
-    place = jnp.clip(place, 0.0, jnp.array([w - 1.001, h - 1.001]))
+    place = jnp.clip(place, 0.0, jnp.array([[w - 1.001, h - 1.001]]))
     corner = jnp.floor(place).astype(jnp.int32)
     fx, fy = (place - corner).T[..., None]
     x0, y0 = corner.T

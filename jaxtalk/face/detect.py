@@ -153,17 +153,17 @@ def _suppress(middles, sides, chances):
     """The likeliest box of each place."""
     kept = []
     for i in np.argsort(-chances):
-        if all(_overlap(middles[i], sides[i], middles[k], sides[k]) < _OVERLAP for k in kept):
+        if all(overlap(middles[i], sides[i], middles[k], sides[k]) < _OVERLAP for k in kept):
             kept.append(i)
     kept = np.array(kept[:_CANDIDATES], int)
     return middles[kept].astype(np.float32), sides[kept].astype(np.float32), chances[kept]
 
 
-def _overlap(middle_a, side_a, middle_b, side_b):
+def overlap(middle_a: np.ndarray, side_a, middle_b: np.ndarray, side_b) -> float:
     """Intersection over union of two squares."""
     both = np.maximum(0, (side_a + side_b) / 2 - np.maximum(np.abs(middle_a - middle_b), abs(side_a - side_b) / 2))
     shared = both.prod()
-    return shared / (side_a**2 + side_b**2 - shared)
+    return float(shared / (side_a**2 + side_b**2 - shared))
 
 
 def _refine(image: Picture, frames: Frame, rounds: int = _ROUNDS) -> list[Face]:
@@ -236,7 +236,7 @@ def _distinct(found):
     for face in sorted(found, key=lambda face: -face.confidence):
         middle = (face.box[:2] + face.box[2:]) / 2
         others = [((other.box[:2] + other.box[2:]) / 2, other.size) for other in kept]
-        if all(_overlap(middle, face.size, *other) < _OVERLAP for other in others):
+        if all(overlap(middle, face.size, *other) < _OVERLAP for other in others):
             kept.append(face)
     return kept
 
