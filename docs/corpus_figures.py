@@ -1,5 +1,6 @@
 """Makes the pictures of docs/corpus.md: python docs/corpus_figures.py (needs the extras tts and dev)."""
 
+import io
 from pathlib import Path
 
 import matplotlib
@@ -7,8 +8,9 @@ import matplotlib
 matplotlib.use("Agg")
 import matplotlib.pyplot as plt
 import numpy as np
+from PIL import Image
 
-from jaxtalk.data import articulation, phonemes, tts
+from jaxtalk.data import articulation, clip, clip_frames, phonemes, tts
 from jaxtalk.face.arkit import INDEX
 
 IMAGES = Path(__file__).parent / "images"
@@ -48,6 +50,18 @@ def phonemes_against_lips() -> None:
     figure.savefig(IMAGES / "corpus_phonemes.png", dpi=80)
 
 
+def contact_sheet(clips: int = 8, columns: int = 8, size: int = 128) -> None:
+    """Frames of the first clips of a corpus, spread over each clip."""
+    rows = []
+    for index in range(clips):
+        made = clip.make(0, index)
+        chosen = np.linspace(0, len(made.expression) - 1, columns).astype(int)
+        frames = clip_frames.render(made.only(chosen), 0, index, size).frames
+        rows.append(np.concatenate([np.asarray(Image.open(io.BytesIO(frame))) for frame in frames], 1))
+    Image.fromarray(np.concatenate(rows)).save(IMAGES / "corpus_frames.jpg", quality=88)
+
+
 if __name__ == "__main__":
     IMAGES.mkdir(exist_ok=True)
     phonemes_against_lips()
+    contact_sheet()

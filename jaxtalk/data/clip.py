@@ -1,10 +1,11 @@
 """One clip of the synthetic corpus: speech and everything that is known about it, as a function of its seed."""
 
 import dataclasses
+import os
 
 import numpy as np
 import soxr
-from jaxtyping import Float32, Int16
+from jaxtyping import Float32, Int, Int16
 
 from jaxtalk.data import articulation, head_motion, phonemes, room, sentences, tts
 
@@ -33,6 +34,11 @@ class Clip:
     style: int  # pose style, 0 to 45
     articulation: articulation.Style  # of the mouth
     identity: Float32[np.ndarray, "i"]  # shape of the face, normal(0, 1)
+
+    def only(self, frames: Int[np.ndarray, "k"]) -> "Clip":
+        """The same clip with some of its frames, for pictures of it; sound and phonemes stay whole."""
+        tracks = {name: getattr(self, name)[frames] for name in ("expression", "rotation", "translation", "blink")}
+        return dataclasses.replace(self, **tracks)
 
 
 def split_of(index: int) -> str:
@@ -72,11 +78,16 @@ def make(seed: int, index: int) -> Clip:
     )
 
 
-def example(seed: int, index: int) -> dict[str, object]:
-    """The record of a clip; `corpus.features` describes it."""
+def example(seed: int, size: int, index: int) -> dict[str, object]:
+    """The record of a clip, with frames of `size` pixels if that is not 0; `corpus.features` describes it."""
     made = make(seed, index)
     track = made.phonemes
-    return {
+    video = {}
+    if size:
+        from jaxtalk.data import clip_frames  # jax starts only where something is drawn
+
+        video = clip_frames.render(made, seed, index, size)._asdict()
+    return video | {
         "index": index,
         "text": made.text,
         "language": made.language,
@@ -94,6 +105,11 @@ def example(seed: int, index: int) -> dict[str, object]:
         "articulation": np.array(dataclasses.astuple(made.articulation), np.float32),
         "identity": made.identity,
     }
+
+
+def use_cpu() -> None:
+    """For a worker process before jax starts: accelerators belong to the main process, which takes their memory."""
+    os.environ["JAX_PLATFORMS"] = "cpu"
 
 
 def _say(

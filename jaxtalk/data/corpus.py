@@ -42,15 +42,15 @@ class Corpus(tfds.core.GeneratorBasedBuilder):
     VERSION = tfds.core.Version(VERSION)
     code_path = Path(__file__)  # tfds 4.9.10 finds it out by importlib_resources, which nothing installs
 
-    def __init__(self, *, indices: range, make, **settings):
-        self._indices, self._make = indices, make
+    def __init__(self, *, indices: range, make, frames: int, **settings):
+        self._indices, self._make, self._frames = indices, make, frames
         super().__init__(**settings)
 
     def _info(self) -> tfds.core.DatasetInfo:
         return tfds.core.DatasetInfo(
             builder=self,
             description="Synthetic speech with phoneme times, articulation, blinks and head motion. Made by jaxtalk.",
-            features=tfds.features.FeaturesDict(features()),
+            features=tfds.features.FeaturesDict(features(self._frames)),
         )
 
     def _split_generators(self, dl_manager):
@@ -62,13 +62,21 @@ class Corpus(tfds.core.GeneratorBasedBuilder):
             yield int(example["index"]), example
 
 
-def features() -> dict[str, tfds.features.FeatureConnector]:
-    """What a record holds; see `clip.Clip`. Phonemes are places in `phonemes.LETTERS`, times are seconds."""
+def features(frames: int = 0) -> dict[str, tfds.features.FeatureConnector]:
+    """What a record holds; see `clip.Clip`. Phonemes are places in `phonemes.LETTERS`, times are seconds.
+
+    With `frames` also what `clip_frames.Video` holds, the frames as they are in the JPEG files.
+    """
 
     def array(*shape: int | None, dtype: type = np.float32) -> tfds.features.Tensor:
         return tfds.features.Tensor(shape=shape, dtype=dtype, encoding="bytes" if shape else "none")
 
-    return {
+    video = {
+        "frames": tfds.features.Sequence(tfds.features.Text()),
+        "landmarks": array(None, 68, 2),
+        "camera": array(4),
+    }
+    return (video if frames else {}) | {
         "index": array(dtype=np.int64),
         "text": tfds.features.Text(),
         "language": tfds.features.ClassLabel(names=list(sentences.GRAMMARS)),
@@ -96,14 +104,17 @@ def write(options: CorpusOptions) -> None:
     if options.clips < 1 or options.workers < 1:
         raise InputError(f"{options.directory}: a corpus needs at least one clip and one worker")
     tts.variants()  # before anything is written: is espeak-ng there?
-    settings = {"clips": options.clips, "seed": options.seed, "version": VERSION, "phonemes": LETTERS}
+    if options.frames % 16 or not 0 <= options.frames <= 1024:
+        raise InputError(f"--frames {options.frames}: must be a multiple of 16 up to 1024")
+    settings = {"clips": options.clips, "seed": options.seed, "frames": options.frames}
+    settings |= {"version": VERSION, "phonemes": LETTERS}
     _claim(options.directory, settings)
     tfds.disable_progress_bar()
-    with _maker(options.workers, options.seed) as make, tqdm(total=options.clips, unit="clip", disable=None) as bar:
+    with _maker(options) as make, tqdm(total=options.clips, unit="clip", disable=None) as bar:
         for path, indices in _blocks(options.directory, options.clips):
             if not _finished(path):
                 shutil.rmtree(path, ignore_errors=True)  # what an interruption left
-                _write_block(path, indices, lambda wanted: _counted(make(wanted), bar))
+                _write_block(path, indices, lambda wanted: _counted(make(wanted), bar), options.frames)
             else:
                 bar.update(len(indices))
 
@@ -163,8 +174,8 @@ def _finished(block: Path) -> bool:
     return _folder(block).is_dir()
 
 
-def _write_block(path: Path, indices: range, make) -> None:
-    builder = Corpus(indices=indices, make=make, data_dir=path, file_format="array_record")
+def _write_block(path: Path, indices: range, make, frames: int) -> None:
+    builder = Corpus(indices=indices, make=make, frames=frames, data_dir=path, file_format="array_record")
     with contextlib.redirect_stdout(io.StringIO()):  # tfds prints what it does; the bar tells that
         builder.download_and_prepare()
     shutil.rmtree(path / "downloads", ignore_errors=True)  # tfds makes it for any dataset
@@ -177,12 +188,12 @@ def _counted(examples: Iterator[dict], bar: tqdm) -> Iterator[dict]:
 
 
 @contextlib.contextmanager
-def _maker(workers: int, seed: int):
-    """A function from indices to examples in their order, in this process or in `workers` others."""
-    make = functools.partial(clip.example, seed)
-    if workers == 1:
+def _maker(options: CorpusOptions):
+    """A function from indices to examples in their order, made in this process or in `workers` others."""
+    make = functools.partial(clip.example, options.seed, options.frames)
+    if options.workers == 1:
         yield functools.partial(map, make)
         return
     # spawn: forked processes would inherit the threads and locks of jax and of espeak-ng.
-    with multiprocessing.get_context("spawn").Pool(workers) as pool:
-        yield functools.partial(pool.imap, make, chunksize=4)
+    with multiprocessing.get_context("spawn").Pool(options.workers, clip.use_cpu) as pool:
+        yield functools.partial(pool.imap, make, chunksize=1 if options.frames else 4)

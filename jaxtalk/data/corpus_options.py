@@ -21,3 +21,6 @@ class CorpusOptions:
     """Processes that make clips."""
     seed: int = 0
     """Another seed gives other sentences, voices, rooms and faces."""
+    frames: int = 0
+    """Side in pixels of rendered frames, a multiple of 16 (128 takes about six seconds of one core a clip); 0 renders
+    none, since they can be rendered from the labels later."""

@@ -1,3 +1,4 @@
+import io
 import signal
 import subprocess
 import sys
@@ -7,8 +8,9 @@ from pathlib import Path
 import grain
 import numpy as np
 import pytest
+from PIL import Image
 
-from jaxtalk.data import articulation, clip, corpus, phonemes, sentences
+from jaxtalk.data import articulation, clip, clip_frames, corpus, phonemes, sentences
 from jaxtalk.data.corpus_options import CorpusOptions
 from jaxtalk.errors import InputError
 from jaxtalk.face.arkit import INDEX
@@ -131,7 +133,7 @@ def test_killed_writing_is_never_read_and_goes_on_where_it_was(tmp_path, monkeyp
     directory = tmp_path / "killed"
     process = subprocess.Popen([sys.executable, "-c", code, str(directory)], stderr=subprocess.DEVNULL)
     second = directory / "block-00001"
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + 300
     while not second.exists() and time.monotonic() < deadline:
         time.sleep(0.005)
     process.send_signal(signal.SIGKILL)
@@ -161,3 +163,21 @@ def test_speakers_breathe_in_with_an_open_mouth():
                 inside = (times > made.phonemes.start[k] + 0.08) & (times < made.phonemes.end[k] - 0.08)
                 values.extend(jaw[inside])
     assert len(open_jaw) > 40 and np.mean(open_jaw) > np.mean(rest) + 0.05
+
+
+def test_frames_are_written_on_request_and_change_no_other_field(written, tmp_path, monkeypatch):
+    """With the drawing shortened to two frames a clip: the record keeps pictures, landmarks and camera."""
+    render = clip_frames.render
+
+    def short(made, seed, index, size):
+        return render(made.only(np.arange(2)), seed, index, size)
+
+    monkeypatch.setattr(clip_frames, "render", short)
+    write(tmp_path / "film", 1, frames=32)
+    filmed, plain = records(tmp_path / "film")[0], records(written)[0]
+    for name in plain:
+        np.testing.assert_array_equal(filmed[name], plain[name])
+    assert len(filmed["frames"]) == 2 and filmed["landmarks"].shape == (2, 68, 2) and filmed["camera"].shape == (4,)
+    assert Image.open(io.BytesIO(filmed["frames"][1])).size == (32, 32)
+    with pytest.raises(InputError, match="multiple of 16"):
+        write(tmp_path / "odd", 1, frames=33)
