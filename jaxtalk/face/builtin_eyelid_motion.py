@@ -5,7 +5,8 @@ import numpy as np
 from jaxtalk.face import builtin_lids, builtin_mesh
 from jaxtalk.face.builtin_lids import EYE, RADIUS
 
-CLOSED = 0.16  # where the closed lids meet, from the lower edge (0) to the upper (1)
+CLOSED = 0.18  # where the closed lids meet, from the lower edge (0) to the upper (1)
+OVERLAP, OVERLAP_GAP = 1.0, 0.6  # mm: the closed upper lid comes down over the lower one, so that no eye stays open
 FOLLOW = np.array([0.0, 0.05, 0.22, 0.5, 0.8])  # how much of the edge's way each ring of skin goes
 LOOK = {  # (pitch down, yaw towards the temple) in degrees, and how far the upper and lower lid close
     "eyeLookDownLeft": ((30, 0), (0.6, -0.6)),
@@ -52,11 +53,15 @@ def _lids(mesh, upper, lower, sideways):
     moved = points.copy()
     up = np.where(is_upper == 1, 0.3, np.where(is_upper == 0, -0.3, 0))
     edge, wet, lining = builtin_lids.EDGE, builtin_lids.WET, builtin_lids.LINING
+    over = np.clip(share[:, 0], 0, 1) * (is_upper == 1) * np.sin(np.pi * builtin_lids.fraction())
+    target[:, 1] -= OVERLAP * over
     rest = builtin_lids.on_ball(outline, 0.3)
     moved[wet] = builtin_lids.on_ball(target, 0.3)
+    moved[wet, :, 2] += OVERLAP_GAP * over
     lip = target + np.stack([0 * up, up], -1)
     lip_rest = outline + np.stack([0 * up, up], -1)
     moved[edge] += builtin_lids.on_ball(lip, 1.3) - builtin_lids.on_ball(lip_rest, 1.3)
+    moved[edge, :, 2] += OVERLAP_GAP * over
     moved[lining] += 0.5 * (moved[wet] - rest)
     for ring, follow in enumerate(FOLLOW):
         moved[ring] = _off_ball(points[ring] + follow * (moved[edge] - points[edge]), points[ring])

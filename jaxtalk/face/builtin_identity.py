@@ -57,7 +57,7 @@ STRETCHES = {
     "face height": (-0.004, 0.032, 0),
     "head depth": (0, 0, 0.03),
 }
-NAMES = (*STRETCHES, *PULLS, "upper lip fullness", "lower lip fullness", "eye opening", *SKEWS)
+NAMES = (*STRETCHES, *PULLS, "upper lip fullness", "lower lip fullness", *SKEWS, "eye opening")
 
 
 def basis(mesh: builtin_mesh.Part) -> Float[np.ndarray, "i v 3"]:
@@ -67,9 +67,10 @@ def basis(mesh: builtin_mesh.Part) -> Float[np.ndarray, "i v 3"]:
     for pulls in PULLS.values():
         both = [pull for c, r, v in pulls for pull in _both_sides(c, r, v)]
         fields.append(_skin_only(_pull(mesh.points, both), inside))
-    fields += [_skin_only(field, inside) for field in (_fuller(mesh, 1), _fuller(mesh, 0), _open_eyes(mesh))]
+    fields += [_skin_only(_fuller(mesh, upper), inside) for upper in (1, 0)]
     fields += [_skin_only(_pull(mesh.points, pulls), inside) for pulls in SKEWS.values()]
-    return np.stack([_carry_eyeballs(mesh, field) for field in fields])
+    fields = [_carry_eyeballs(mesh, _keep_lids_facing(mesh, field)) for field in fields]
+    return np.stack([*fields, _open_eyes(mesh)])
 
 
 def _both_sides(centre, reach, vector):
@@ -121,8 +122,20 @@ def _open_eyes(mesh):
     share = np.array([0, 0.1, 0.35, 0.7, 0.9, 1, 1, 1])
     arch = np.where(builtin_lids.is_upper() == 1, np.sin(np.pi * builtin_lids.fraction()), 0)
     for name in ("lids", "lids_r"):
-        field[mesh.grids[name], 1] = 0.9 * share[:, None] * arch
-        field[mesh.grids[name], 2] = -0.35 * share[:, None] * arch
+        field[mesh.grids[name], 1] = 0.6 * share[:, None] * arch
+        field[mesh.grids[name], 2] = -0.25 * share[:, None] * arch
+    return field
+
+
+def _keep_lids_facing(mesh, field):
+    """Upper and lower edge move alike, column by column, so that a blink closes the eyes of everybody."""
+    share = np.array([0, 0.1, 0.3, 0.6, 0.85, 1, 1, 1])[:, None, None]
+    facing = (-np.arange(builtin_lids.COLUMNS)) % builtin_lids.COLUMNS
+    for side in ("", "_r"):
+        rings = mesh.grids["lids" + side]
+        edge = field[rings[builtin_lids.EDGE]]
+        field[rings] += share * ((edge + edge[facing]) / 2 - edge)
+        field[rings[builtin_lids.WET :]] = field[rings[builtin_lids.EDGE]]
     return field
 
 

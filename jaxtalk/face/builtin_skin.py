@@ -67,7 +67,9 @@ def half() -> builtin_mesh.Part:
     inner = np.concatenate([builtin_mesh.strips(deep, closed=False), builtin_mesh.fan(deep[-1], throat, closed=False)])
     uv, uv_outer, uv_inner = _uv(points, grids, outer, inner, throat, canal, nostril)
     uv, uv_outer = _mend_back(uv, uv_outer)
-    hair = _is_hair(points)[outer].all(-1)
+    scalp = _is_hair(points)
+    scalp[grids["ear"][1:]] = False
+    hair = scalp[outer].all(-1)
     regions = np.where(hair, builtin_mesh.region("hair", 1), builtin_mesh.region("skin", 1))
     return builtin_mesh.Part(
         points,

@@ -254,7 +254,7 @@ def _hollows(under, image):
     """Nostrils and ear canals, where hardly any light comes."""
     depth = np.where(under.region == REGIONS.index("skin"), under.guides["depth"], 0)
     ear = np.abs(under.guides["x"]) > 50
-    return image * (1 - np.where(ear, 0.3, 0.88) * _ramp(0, 2, depth))[..., None]
+    return image * (1 - np.where(ear, 0.3, 0.92) * _ramp(0, 2, depth))[..., None]
 
 
 def _mouth(look, rng, under):

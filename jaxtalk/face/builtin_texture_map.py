@@ -82,7 +82,7 @@ def _vertex_guides(mesh):
         named["depth"][mouth] = np.maximum(rank - (builtin_lips.CONTACT - builtin_lips.BORDER), 0)
         named["lids"][lids] = np.concatenate([builtin_lids.OUTSIDE, [0, -1, -2.5]])[:, None]
         named["upper"][lids] = builtin_lids.is_upper()
-        named["depth"][mesh.grids["nostril" + side]] = np.array([-2, -1, 0, 2, 4])[:, None]
+        named["depth"][mesh.grids["nostril" + side]] = np.array([-2, -0.5, 0.8, 2, 4])[:, None]
         named["depth"][mesh.grids["ear" + side]] = np.maximum(np.arange(11) - 6, 0)[:, None] * 0.5
         named["depth"][mesh.grids["ends" + side]] = 4
         named["ear"][mesh.grids["ear" + side][1:]] = 1

@@ -13,7 +13,7 @@ SECTIONS = np.array(
 )  # fmt: skip
 TIP = np.array([0.0, -51.6, 91.6])
 RINGS = 10
-UV_CENTRE, UV_RADIUS = np.array([0.922, 0.925]), 0.062
+UV_CENTRE, UV_RADIUS = np.array([0.912, 0.925]), 0.06
 
 
 def half() -> builtin_mesh.Part:
