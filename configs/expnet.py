@@ -1,0 +1,253 @@
+"""ExpNet for the built-in face: the synthetic corpus, FACEGOOD and tracked clips of people.
+
+jaxtalk corpus data/corpus --clips 400
+jaxtalk train expnet --corpus data/corpus --facegood DIR --clips DIR
+"""
+
+import dataclasses
+import functools
+from pathlib import Path
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+
+from jaxtalk.audio import speech_windows
+from jaxtalk.data import clips, corpus, mel_augment, phonemes, speech_frames
+from jaxtalk.face.arkit import INDEX, NAMES
+from jaxtalk.face.mouth import mouth
+from jaxtalk.io import weights
+from jaxtalk.losses import lips
+from jaxtalk.metrics import lip_correlation
+from jaxtalk.metrics.mean import Mean
+from jaxtalk.models import audio2exp
+from jaxtalk.train import state as train_state
+from jaxtalk.train.experiment import Experiment
+from jaxtalk.train.step import make_step
+
+FACEGOOD_TRAIN, FACEGOOD_TEST = ("2_01", "2_02", "2_03"), "3_15"
+OPEN_CLIPS = (
+    "hdtf_katiehill", "RD_Radio2_000", "RD_Radio34_000", "WDA_BobMenendez_000", "german_20s", "vox_00010", "vox_00015",
+    "vox_00086", "vox_00098", "vox_00373", "vox_00473", "vox_517600055", "vox_620900105", "vox_681100216",
+    "vox_731200067", "vox_741400104", "vox_741400163", "vox_796100172", "vrt_1", "vrt_3", "vrt_5", "ls_1", "ls_3",
+)  # fmt: skip
+CLOSURES = np.array([phonemes.LETTERS.index(letter) for letter in "pbm"])
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Config:
+    """Trains ExpNet (width 16) to move the built-in face's mouth with speech."""
+
+    corpus: Path = Path("data/corpus")
+    """Folder that `jaxtalk corpus` wrote."""
+    facegood: Path | None = None
+    """Folder with 2_01.flac, 2_01.npz ... of FACEGOOD-Audio2Face; 3_15 is kept for testing."""
+    clips: Path | None = None
+    """Folder with video/NAME.mp4 and tracks/NAME.npz of people talking."""
+    names: tuple[str, ...] = OPEN_CLIPS
+    """Which clips."""
+    width: int = 16
+    batch: int = 80
+    steps: int = 1000
+    rate: float = 2e-3
+    seed: int = 0
+
+    def experiment(self) -> Experiment:
+        task = Task(self)
+        return Experiment(
+            name="expnet",
+            init=task.init,
+            step=make_step(task.loss, task.optimizer, average=0.995),
+            data=lambda: speech_frames.stream(task.sources, self.batch, self.seed),
+            steps=self.steps,
+            evaluate=task.evaluate,
+            export=task.export,
+            seed=self.seed,
+            evaluate_every=500,
+            save_every=200,
+        )
+
+
+class Task:
+    """The data in memory and the pure functions of one run."""
+
+    def __init__(self, config: Config):
+        self.config = config
+        self.network = audio2exp.ExpNet(audio2exp.Config(coefficients=len(NAMES), width=config.width))
+        rate = optax.warmup_cosine_decay_schedule(0.0, config.rate, min(100, config.steps // 10), config.steps)
+        self.optimizer = optax.adamw(rate, weight_decay=1e-3)
+        self.synthetic = [clips.synthetic(record) for record in corpus.read(config.corpus)]
+        self.common = clips.Spread.of(self.synthetic)
+        self.scale = jnp.asarray(self.common.expression[0]), jnp.asarray(self.common.expression[1] + 0.02)
+        self.lip_variance = self._lip_variance()
+        self.sources = [(speech_frames.SpeechFrames(self.synthetic), 0.7)]
+        if config.facegood:
+            people = [_facegood(config.facegood, name) for name in FACEGOOD_TRAIN]
+            self.sources.append((self._people(people), 0.3))
+        if config.clips:
+            self.people = [tracked(config.clips, name) for name in config.names]
+            self.sources.append((self._people(self.people), 0.5))
+
+    def _people(self, recordings: list[clips.Recording]) -> speech_frames.SpeechFrames:
+        return speech_frames.SpeechFrames([clips.in_common_style(r, self.common) for r in recordings])
+
+    def init(self, rng):
+        expression = jnp.zeros((1, len(NAMES)))
+        variables = self.network.init(rng, jnp.zeros((1, 80, 16)), expression, jnp.zeros(1))
+        params = {"expnet": variables["params"], "phoneme": _dense(rng, 16 * self.config.width)}
+        variables = {"params": params, "batch_stats": variables["batch_stats"]}
+        return train_state.create(variables, self.optimizer, rng)
+
+    def loss(self, params, stats, batch, rng):
+        windows = mel_augment.augment(rng, batch["window"])
+        blink = batch["expression"][:, INDEX["eyeBlinkLeft"]]
+        (moved, aux), updates = self.network.apply(
+            {"params": params["expnet"], "batch_stats": stats},
+            windows,
+            jnp.zeros_like(batch["expression"]),
+            blink,
+            train=True,
+            mutable="batch_stats",
+        )
+        mean, spread = self.scale
+        logits = aux["embedding"] @ params["phoneme"]["kernel"] + params["phoneme"]["bias"][None]
+        terms = self.terms(moved * spread[None] + mean[None], logits, batch)
+        metrics = {name: Mean.of(error, weight) for name, (error, weight) in terms.items()}
+        scale = {"coefficients": 1.0, "lip_points": 1.0, "opening": 0.5, "closure": 0.2, "phoneme": 0.5}
+        total = sum(scale[name] * metrics[name].sum for name in terms) / len(blink)
+        return total, (updates["batch_stats"], metrics)
+
+    def folded(self, variables):
+        """ExpNet as it is used, which adds the portrait's expression.
+
+        In training the mapping sees no portrait and works in units of each coefficient's spread; here both go into
+        its weights.
+        """
+        mean, spread = self.scale
+        mapping = variables["params"]["expnet"]["mapping"]
+        kernel = mapping["kernel"] * spread[None]
+        kernel = kernel.at[-len(NAMES) - 1 : -1].set(jnp.eye(len(NAMES)))  # rows: embedding, portrait, blink
+        mapping = {"kernel": kernel, "bias": mapping["bias"] * spread + mean}
+        return {
+            "params": {**variables["params"]["expnet"], "mapping": mapping},
+            "batch_stats": variables["batch_stats"],
+        }
+
+    def terms(self, predicted, logits, batch):
+        """(loss of each frame, its weight: 1 where that is known)."""
+        spread = self.scale[1]
+        exact = (batch["phoneme"] >= 0).astype(jnp.float32)
+        closed = exact * jnp.isin(batch["phoneme"], CLOSURES)
+        size = self.common.opening[1]
+        gap = (predicted @ jnp.asarray(mouth().opening) - batch["opening"]) / size
+        return {
+            "coefficients": (
+                lips.coefficients(predicted, batch["expression"], spread, batch["known"]), jnp.ones_like(exact)
+            ),
+            "lip_points": (
+                lips.lip_points(predicted, batch["expression"], jnp.asarray(mouth().points)) / self.lip_variance, exact
+            ),
+            "opening": (gap**2, batch["opening_known"]),
+            "closure": (jnp.abs(gap), closed),
+        } | ({} if logits is None else {
+            "phoneme": (
+                optax.softmax_cross_entropy_with_integer_labels(logits, jnp.maximum(batch["phoneme"], 0)), exact
+            ),
+        })  # fmt: skip
+
+    def _lip_variance(self) -> float:
+        """Square millimetres by which the lips of the corpus move about their mean."""
+        still = jnp.asarray(self.common.expression[0])
+        frames = jnp.asarray(np.concatenate([r.expression[::10] for r in self.synthetic]))
+        return float(lips.lip_points(frames, jnp.broadcast_to(still, frames.shape), jnp.asarray(mouth().points)).mean())
+
+    def evaluate(self, state) -> dict[str, float]:
+        """Closures kept and lip error on held-out sentences, and the jaw of FACEGOOD's test sentence."""
+        return self.evaluate_variables(self.folded(state.variables))
+
+    def evaluate_variables(self, variables) -> dict[str, float]:
+        held_out = [clips.synthetic(record) for record in corpus.read(self.config.corpus, "validation")]
+        return evaluate(self, variables, held_out)
+
+    def move(self, variables, recording: clips.Recording) -> np.ndarray:
+        """Coefficients [n, 52] of a neutral portrait, from sound alone."""
+        spectrum = jnp.asarray(recording.mel)
+        count = len(recording.expression)
+        windows = speech_windows.windows(spectrum, recording.fps, count)
+        windows = jnp.pad(windows, ((0, -count % 256), (0, 0), (0, 0))).reshape(-1, 256, 80, 16)
+        return np.concatenate([_listen(self.network, variables, block) for block in windows])[:count]
+
+    def export(self, state, folder: Path) -> None:
+        self.export_variables(self.folded(state.variables), folder)
+
+    def export_variables(self, variables, folder: Path) -> None:
+        """Writes `folder/expnet.safetensors`."""
+        weights.save(
+            folder / "expnet.safetensors",
+            weights.Weights(
+                variables=variables,
+                name="expnet",
+                config=weights.config_values(self.network.config),
+                licence="Apache-2.0",
+                note="Synthetic corpus, FACEGOOD-Audio2Face (MIT) and tracked clips; see configs/expnet.py.",
+            ),
+            half=True,
+        )
+
+
+@functools.partial(jax.jit, static_argnums=0)
+def _listen(network, variables, windows):
+    still = jnp.zeros((len(windows), len(NAMES)))
+    return network.apply(variables, windows, still, jnp.zeros(len(windows)))[0]
+
+
+def evaluate(task: Task, variables, held_out: list[clips.Recording]) -> dict[str, float]:
+    """On synthetic speech: closures kept, and lip error over that of a still face; on FACEGOOD: correlation of the jaw."""
+    points = jnp.asarray(mouth().points)
+    still = jnp.asarray(task.common.expression[0])
+    closures, error, baseline = [], [], []
+    for recording in held_out:
+        moved = jnp.asarray(task.move(variables, recording))
+        truth = jnp.asarray(recording.expression)
+        gap = moved @ jnp.asarray(mouth().opening)
+        phones = _runs(np.isin(recording.phoneme, CLOSURES))
+        wide = float(np.percentile(recording.opening, 95))
+        if len(phones):
+            closures.append(lip_correlation.kept_closures(gap, jnp.asarray(phones), wide))
+        error.append(Mean.of(jnp.sqrt(lips.lip_points(moved, truth, points))))
+        baseline.append(Mean.of(jnp.sqrt(lips.lip_points(jnp.broadcast_to(still, truth.shape), truth, points))))
+    result = {
+        "closures_kept": float(functools.reduce(Mean.merge, closures).value()),
+        "lip_error_over_still_face": float(
+            functools.reduce(Mean.merge, error).value() / functools.reduce(Mean.merge, baseline).value()
+        ),
+    }
+    if task.config.facegood:
+        test = _facegood(task.config.facegood, FACEGOOD_TEST)
+        jaw = INDEX["jawOpen"]
+        moved = jnp.asarray(task.move(variables, test)[:, jaw])
+        result["facegood_jaw"] = float(lip_correlation.correlation(moved, jnp.asarray(test.expression[:, jaw])))
+    return result
+
+
+def _dense(rng, inputs: int):
+    kernel = jax.random.normal(rng, (inputs, len(phonemes.LETTERS))) / np.sqrt(inputs)
+    return {"kernel": kernel, "bias": jnp.zeros(len(phonemes.LETTERS))}
+
+
+def _facegood(folder: Path, name: str) -> clips.Recording:
+    return clips.animated(folder / f"{name}.flac", folder / f"{name}.npz")
+
+
+def tracked(folder: Path, name: str) -> clips.Recording:
+    return clips.tracked(folder / "video" / f"{name}.mp4", folder / "tracks" / f"{name}.npz")
+
+
+def _runs(mask: np.ndarray) -> np.ndarray:
+    """Each run of neighbouring frames in `mask` as its own row [runs, t]."""
+    edges = np.flatnonzero(np.diff(np.concatenate([[0], mask.astype(int), [0]])))
+    frames = np.arange(len(mask))
+    return (
+        np.stack([(frames >= a) & (frames < b) for a, b in edges.reshape(-1, 2)]) if len(edges) else mask[None, :][:0]
+    )

@@ -1,0 +1,38 @@
+"""What ExpNet listens to: normalised log-mel, 16 columns around a moment, 25 ms apart.
+
+ExpNet's input keeps its published shape [80, 16], but two changes help it to read strangers' lips (measured in
+configs/expnet.py): each band is normalised over the recording, which takes out voice colour, microphone and loudness,
+and columns are two hops apart, so that 16 of them span 0.4 s instead of 0.2 s.
+"""
+
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float
+
+from jaxtalk.audio import mel
+
+SPACING = 2  # mel columns between the columns of a window: 25 ms
+_SMALLEST_SPREAD = 0.1  # in units of log_mel (8 / 100 dB each): keeps silence silent
+
+
+def normalise(spectrum):
+    """Each band of [t, 80] with mean 0 and standard deviation about 1 over the recording; numpy or JAX, as given."""
+    centred = spectrum - spectrum.mean(0, keepdims=True)
+    return centred / (spectrum.std(0, keepdims=True) + _SMALLEST_SPREAD)
+
+
+def columns(seconds: Float[np.ndarray, "n"], pace: float = 1.0) -> np.ndarray:
+    """Which mel columns the windows around these moments hold, [n, 16]; may lie beyond the ends.
+
+    `pace` above 1 spreads them, so that the window holds more speech, as of a faster speaker.
+    """
+    offsets = (np.arange(mel.SPAN) - (mel.SPAN - 1) / 2) * SPACING * pace
+    return np.rint(np.asarray(seconds)[:, None] * mel.COLUMNS_PER_SECOND + offsets).astype(np.int32)
+
+
+def windows(
+    normalised: Float[Array, "t 80"], fps: float | int, frames: int, first: int = 0
+) -> Float[Array, "frames 80 16"]:
+    """What video frames first, ..., first + frames - 1 listen to. The ends repeat the first and last column."""
+    wanted = columns(np.arange(first, first + frames) / fps)
+    return jnp.swapaxes(normalised[np.clip(wanted, 0, normalised.shape[0] - 1)], -1, -2)
