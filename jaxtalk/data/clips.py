@@ -65,7 +65,8 @@ def listen(sound: str | Path) -> Float32[np.ndarray, "t 80"]:
 def tracked(sound: str | Path, track: str | Path) -> Recording:
     """A video's sound with its track.
 
-    `landmarks` [n, 478, 3], `blendshapes` [n, s], `blendshape_names`, `fps` and `height_width`. Landmarks are MediaPipe's, relative to the picture; depth is in units of the width.
+    The track holds `landmarks` [n, 478, 3], `blendshapes` [n, s], `blendshape_names`, `fps` and `height_width`.
+    Landmarks are MediaPipe's, relative to the picture; depth is in units of the width.
     """
     (points, scores, names), fps, size = _arrays(
         track, ("landmarks", "blendshapes", "blendshape_names"), "fps", "height_width"

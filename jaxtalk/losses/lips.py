@@ -18,5 +18,5 @@ def coefficients(
 def lip_points(
     predicted: Float[Array, "*b e"], truth: Float[Array, "*b e"], points: Float[Array, "e p3"]
 ) -> Float[Array, "*b"]:
-    """Mean squared distance of lip landmarks, which are linear in the coefficients; in the unit of `points`, squared."""
+    """Mean squared distance of landmarks, which are linear in the coefficients; in the unit of `points`, squared."""
     return (((predicted - truth) @ points) ** 2).sum(-1) / (points.shape[1] // 3)
