@@ -203,7 +203,7 @@ def _listen(network, variables, windows):
 
 
 def evaluate(task: Task, variables, held_out: list[clips.Recording]) -> dict[str, float]:
-    """On synthetic speech: closures kept, and lip error over that of a still face; on FACEGOOD: the jaw's correlation."""
+    """On synthetic speech: closures kept, lip error over that of a still face; on FACEGOOD: the jaw's correlation."""
     points = jnp.asarray(mouth().points)
     still = jnp.asarray(task.common.expression[0])
     closures, error, baseline = [], [], []
