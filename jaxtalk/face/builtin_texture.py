@@ -72,7 +72,7 @@ def sample_look(rng: np.random.Generator) -> Look:
     """A random look, spread wider than any population."""
     tone = rng.uniform(0, len(SKINS) - 1)
     skin = np.array([np.interp(tone, np.arange(len(SKINS)), channel) for channel in SKINS.T])
-    skin = np.clip(skin + rng.normal(0, 0.025) + rng.normal(0, 0.015, 3), 0.08, 0.98)
+    skin = np.clip(skin + rng.normal(0, 0.025) + rng.normal(0, 0.01, 3), 0.08, 0.98)
     dark = tone / (len(SKINS) - 1)
     made_up = rng.random() < 0.3
     natural = skin * [0.92, 0.66, 0.66] + rng.normal(0, 0.03, 3)
