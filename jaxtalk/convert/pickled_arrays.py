@@ -72,6 +72,15 @@ def reconstruct(kind, shape, code):
     return Ndarray()
 
 
+def from_buffer(content, dtype, shape, order="C", axes=None):
+    """numpy's `_frombuffer`, by which protocol 5 writes arrays."""
+    if axes is not None:
+        raise ValueError("an array with its axes in another order is not read")
+    array = Ndarray()
+    array.__setstate__((1, shape, dtype, order == "F", bytes(content)))
+    return array
+
+
 def scalar(dtype, content=b""):
     """numpy's `scalar`."""
     content = content.encode("latin1") if isinstance(content, str) else content
@@ -86,6 +95,11 @@ def encode(text, encoding="latin1"):
     if encoding not in ("latin1", "latin-1"):
         raise ValueError(f"the encoding {encoding!r} is not read")
     return text.encode("latin1")
+
+
+def no_bytes():
+    """`bytes()`, by which Python 3 writes empty bytes in protocol 2; with a number it would take memory at will."""
+    return b""
 
 
 class Holder:

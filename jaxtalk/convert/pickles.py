@@ -12,7 +12,6 @@ arrays (bfloat16 by ml_dtypes). Three kinds of file are told apart by their firs
 import collections
 import io
 import math
-import os
 import pickle
 import pickletools
 import zipfile
@@ -52,20 +51,50 @@ def read(path: str | Path) -> Any:
     path = Path(path)
     try:
         with path.open("rb") as file:
-            start = file.read(len(_LEGACY_START))
-            file.seek(0)
-            if start[:2] == b"PK":
-                return _zip(path, file)
-            if start == _LEGACY_START:
-                return _stream(path, file)
-            return arrays.resolve(_load(path, file, None))
+            return arrays.resolve(_parse(path, file))
     except OSError as error:
         raise InputError(f"{path}: cannot be read ({error.strerror or error}); check the name") from error
     except InputError:
         raise
     except Exception as error:  # a damaged pickle may fail anywhere; none of it is a bug of ours
-        reason = (str(error).splitlines() or [""])[0][:160] or type(error).__name__
-        raise InputError(f"{path}: is no pickle of arrays or damaged ({reason}); download it again") from error
+        raise InputError(f"{path}: is no pickle of arrays or damaged ({_reason(error)}); get it again") from error
+
+
+def read_npy(path: str | Path) -> Any:
+    """What an `.npy` file holds, also if numpy pickled it: an array, or the object inside an array of one.
+
+    Raises:
+        InputError: as `read`.
+    """
+    path = Path(path)
+    try:
+        with path.open("rb") as file:
+            version = np.lib.format.read_magic(file)
+            header = {1: np.lib.format.read_array_header_1_0, 2: np.lib.format.read_array_header_2_0}[version[0]]
+            shape, _, dtype = header(file)
+            if dtype.hasobject:
+                value = arrays.resolve(_load(path, file, None))
+                return value.item() if isinstance(value, np.ndarray) and shape == () else value
+        return np.load(path, allow_pickle=False)
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read ({error.strerror or error}); check the name") from error
+    except InputError:
+        raise
+    except Exception as error:
+        raise InputError(f"{path}: is no array file or damaged ({_reason(error)}); get it again") from error
+
+
+def _parse(path, file):
+    """One of the three kinds of file, still with our stand-ins in it."""
+    start = file.read(len(_LEGACY_START))
+    file.seek(0)
+    if start[:2] == b"PK":
+        return _zip(path, file)
+    return _stream(path, file) if start == _LEGACY_START else _load(path, file, None)
+
+
+def _reason(error):
+    return (str(error).splitlines() or [""])[0][:160] or type(error).__name__
 
 
 class Reader(pickle.Unpickler):
@@ -78,7 +107,10 @@ class Reader(pickle.Unpickler):
     def find_class(self, module, name):
         if module.split(".")[0] == "chumpy":
             return arrays.Chumpy
-        module = module.replace("numpy._core", "numpy.core")  # numpy 2 moved it
+        module = module.replace("numpy._core", "numpy.core")  # numpy 2 moved it; Python 3 renamed these:
+        module = {"__builtin__": "builtins", "copy_reg": "copyreg"}.get(module, module)
+        if (module, name) == ("torch.storage", "_load_from_bytes"):  # a tensor pickled without torch.save
+            return lambda content: _parse(self.path, io.BytesIO(content))
         if (module, name) in GLOBALS:
             return GLOBALS[module, name]
         if module == "torch" and name in TYPES:
@@ -148,12 +180,13 @@ def _zip(path, file):
         info, content = member(programs[0])
         if info.file_size > LARGEST_PROGRAM:
             raise ValueError("data.pkl is too big")
-        return arrays.resolve(_load(path, io.BytesIO(content()), storage))
+        return _load(path, io.BytesIO(content()), storage)
 
 
 def _stream(path, file):
     """Magic number, version, system, then the object with references to storages, their keys, and their bytes."""
-    size = os.fstat(file.fileno()).st_size
+    size = file.seek(0, io.SEEK_END)
+    file.seek(0)
     if _load(path, file, None) != _LEGACY_MAGIC or _load(path, file, None) != 1001:
         raise ValueError("unknown version")
     if _load(path, file, None).get("little_endian") is not True:
@@ -185,7 +218,7 @@ def _stream(path, file):
         if len(content) != values.nbytes:
             raise ValueError("it ends early")
         values[:] = np.frombuffer(content, values.dtype)
-    return arrays.resolve(result)
+    return result
 
 
 def _tensor(storage, offset, size, stride, *_):
@@ -242,11 +275,13 @@ GLOBALS = {
     ("copyreg", "_reconstructor"): _object,
     ("builtins", "object"): _Object,
     ("builtins", "set"): set,
+    ("builtins", "bytes"): arrays.no_bytes,
     ("_codecs", "encode"): arrays.encode,
     ("numpy", "dtype"): arrays.Dtype,
     ("numpy", "ndarray"): arrays.Ndarray,
     ("numpy.core.multiarray", "_reconstruct"): arrays.reconstruct,
     ("numpy.core.multiarray", "scalar"): arrays.scalar,
+    ("numpy.core.numeric", "_frombuffer"): arrays.from_buffer,
     ("torch", "Size"): _size,
     ("torch", "device"): _device,
     ("torch._utils", "_rebuild_tensor"): _tensor,
