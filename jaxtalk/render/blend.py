@@ -3,10 +3,10 @@
 import jax
 import jax.numpy as jnp
 from jax import lax
-from jaxtyping import Array, Float
+from jaxtyping import Array, ArrayLike, Float
 
 
-def smoothstep(low: float, high: float, value: Float[Array, "*b"]) -> Float[Array, "*b"]:
+def smoothstep(low: float, high: float, value: Float[ArrayLike, "*b"]) -> Float[Array, "*b"]:
     """0 below `low`, 1 above `high`, a smooth ramp between."""
     t = jnp.clip((value - low) / (high - low), 0.0, 1.0)
     return t * t * (3 - 2 * t)
