@@ -1,6 +1,16 @@
 """LandmarkNet: 68 points of a face in a crop, trained on renders alone.
 
 jaxtalk train landmarks --model ict_facekit.npz --renders data/heads
+
+No real face is in the training data: heads are ICT-FaceKit's (MIT) under procedural skins, over patterns and ten
+photographs without people. The shipped weights took 7,600 steps of 64 crops (17,000 renders, then 7,000 more with lower
+brows and fuller beards, and 2,300 of animals) in four restarts of this recipe while the renders were made, about
+80 minutes on two CPU cores shared with other work (0.2 to 0.35 s of CPU time a step).
+
+Mean error over the distance of the outer eye corners against MediaPipe's tracks, `detect.track` on every tenth frame:
+0.041 over eight clips (HDTF 0.035 to 0.047, cnn2 0.035, MEAD 0.032 to 0.058; brows 0.065, jaw 0.047, lips 0.037) and
+0.043 over 19 others, whose mean shape (low brows, wide jaws) decided how expressions and identities are drawn. After
+500 steps it was 0.075 and 0.096, after 1,400 steps 0.052 and 0.061.
 """
 
 import dataclasses
@@ -23,7 +33,6 @@ from jaxtalk.train.experiment import Experiment
 from jaxtalk.train.step import make_step
 
 SIZE, MARGIN = 128, 1.5  # of a render: pixels, and its side over that of its face
-BACKGROUNDS = 4000
 FIRST_BEAST = 900_000  # seeds from here on are renders of what is no face
 SHARE_OF_BEASTS = 0.07
 
@@ -38,6 +47,8 @@ class Config:
     """Folder for the renders, which are made first where they are missing (about ten a second on one core)."""
     count: int = 24000
     """How many heads to render; one in fifty is held out for evaluation, and one in sixteen more is no face."""
+    backgrounds: int = 4000
+    """How many backgrounds to make up."""
     batch: int = 64
     steps: int = 10000
     rate: float = 1.5e-3
@@ -66,9 +77,9 @@ class Task:
     def __init__(self, config: Config):
         self.config = config
         self.network = landmark_net.LandmarkNet(landmark_net.Config())
-        rate = optax.warmup_cosine_decay_schedule(0.0, config.rate, 200, config.steps)
+        rate = optax.warmup_cosine_decay_schedule(0.0, config.rate, min(200, config.steps // 2), config.steps)
         self.optimizer = optax.chain(optax.clip_by_global_norm(5.0), optax.adamw(rate, weight_decay=1e-4))
-        self.backgrounds = backgrounds.bank(0, BACKGROUNDS, landmark_net.SIZE, backgrounds.photographs())
+        self.backgrounds = backgrounds.bank(0, config.backgrounds, landmark_net.SIZE, backgrounds.photographs())
         self.grain = face_augment.grain(3)
         write_renders(config.model, config.renders, config.count)
         self.heads = render_set.RenderSet(config.renders / "heads")
@@ -92,7 +103,7 @@ class Task:
         return batches.map_with_index(self.crops)
 
     def example(self, heads, is_face: bool, index: int, rng: np.random.Generator):
-        image, points = heads[index]
+        image, points = heads[int(index)]
         background = self.backgrounds[rng.integers(len(self.backgrounds))]
         return {"image": image, "points": points, "background": background, "face": np.bool_(is_face)}
 
@@ -137,7 +148,9 @@ def evaluate(task: Task, variables) -> dict[str, float]:
         face = jnp.asarray(crops["face"], jnp.float32)
         right = (answer.face > 0) == crops["face"]
         numbers = {
-            "held_out_error_over_eyes": Mean.of(losses.over_eyes(answer.landmarks, crops["landmarks"]), face),
+            "held_out_error_over_eyes": Mean.of(
+                losses.over_eyes(answer.landmarks, jnp.asarray(crops["landmarks"])), face
+            ),
             "held_out_face_right": Mean.of(right.astype(jnp.float32)),
         }
         total = {k: total[k].merge(v) if k in total else v for k, v in numbers.items()}

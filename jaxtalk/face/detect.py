@@ -23,7 +23,7 @@ from jaxtalk.models import face_detector, landmark_net
 Picture = UInt8[np.ndarray, "h w 3"]
 
 SMALLEST = 24  # pixels: faces below this are not looked for
-ACCEPT = 0.5  # least confidence of a face
+ACCEPT = 0.4  # least confidence of a face
 _ROUNDS = 3  # crops by landmarks after the first one
 _BATCH = 4  # crops analysed at once; a fixed number, so that nothing is compiled twice
 _CANDIDATES = 24  # most likely boxes that are looked at closely
@@ -32,6 +32,7 @@ _FINEST = 15.0  # pixels: side at which the smallest face reaches the detector
 _WIDEST = 1600.0  # pixels: no picture is searched at more
 _COARSEST = 24.0  # pixels: the picture's longer side at the last scale
 _TILE, _TILE_OVERLAP, _TILES = 192, 48, 4  # pixels, pixels, tiles analysed at once
+_SURE, _UNSURE = 0.0075, 0.004  # crop: least mean spread, and how much more of it takes away one of the logit
 _OVERLAP = 0.35  # of the union: two boxes that share more are one face
 
 
@@ -190,12 +191,15 @@ def _bounded(frame, last):
 
 
 def _face(points, spread, logit, side, after, before, i):
-    """A Face; a crop that still moves, or points that the network spreads widely, take confidence away."""
+    """A Face; points that the network spreads widely, and a crop that still moves, take confidence away.
+
+    An animal's crop may look like a face to the network, but it is never sure where the points are.
+    """
     moved = np.linalg.norm(after.centre[i] - before.centre[i]) / side + abs(np.log(after.side[i] / side))
-    trust = np.exp(-((moved / 0.3) ** 2)) * np.exp(-((max(spread.mean() - 0.02, 0) / 0.04) ** 2))
-    confidence = float(trust / (1 + np.exp(-np.clip(logit, -50, 50))))
+    evidence = logit - max(spread.mean() - _SURE, 0) / _UNSURE
+    confidence = np.exp(-((moved / 0.3) ** 2)) / (1 + np.exp(-np.clip(evidence, -50, 50)))
     box = np.concatenate([points.min(0), points.max(0)])
-    return Face(box, points, spread * side, confidence)
+    return Face(box, points, spread * side, float(confidence))
 
 
 def cut(picture: Image.Image, frame: Frame, size: int = landmark_net.SIZE) -> UInt8[np.ndarray, "size size 3"]:

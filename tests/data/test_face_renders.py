@@ -112,7 +112,9 @@ def test_mirrored_crops_rename_the_points():
 def test_crops_stay_between_black_and_white_and_empty_ones_are_no_face():
     images, points = dotted(32)
     bank = backgrounds.bank(0, 32, 80, [])
-    crops = face_augment.make_crops(jax.random.key(0), images, points, np.zeros(32, bool), bank, face_augment.grain(0))
+    crops = face_augment.make_crops(
+        jax.random.key(0), *map(jnp.asarray, (images, points, np.zeros(32, bool), bank)), face_augment.grain(0)
+    )
     assert crops.image.shape == (32, 80, 80, 3)
     assert float(crops.image.min()) >= 0 and float(crops.image.max()) <= 1.01
     assert not crops.face.any()
