@@ -25,9 +25,11 @@ from jaxtalk.face.model import REGIONS, FaceModel, normals
 from jaxtalk.render import lids, lighting, mouth, rest, texture, warp
 from jaxtalk.render.blend import blur, smoothstep, wide_blur
 from jaxtalk.render.rasterise import interpolate, rasterise
+from jaxtalk.render.settle import settle
 
 WIDTH = 0.008  # metres: reach of one landmark's correction
-DEEPER = 0.004  # metres: eyeballs are drawn this much behind where they are
+DEEPER = 0.004  # metres: eyeballs and the inside of the mouth are drawn this much further back
+RIM = 0.001  # metres
 BEHIND = 0.004  # metres behind what is seen from which a vertex counts as hidden
 
 
@@ -45,7 +47,7 @@ class Portrait(NamedTuple):
     inside: Float[Array, "f"]  # 1 for triangles inside the mouth
     eye: Float[Array, "f"]  # 1 for triangles of the eyeballs
     place: Float[Array, "v 2"]  # where each vertex is seen in the photo, pixels
-    behind: Float[Array, "v"]  # metres by which vertices are drawn further back: lids always cover eyeballs
+    behind: Float[Array, "v"]  # metres by which vertices are drawn further back: lids always cover eyes, lips teeth
     face: Float[Array, "v"]  # 1 where the mesh shows the photo, 0 where the smooth deformation does
     nodes: Int[Array, "n 3"]  # vertices seen at the deformation's nodes
     weights: Float[Array, "n 3"]  # and their weights, 0 where no face is
@@ -122,7 +124,7 @@ def _prepare(image, model, fitted, tables, constants):
     posed = _posed(neutral, model.expression, expression, turn, translation)
     neutral = neutral + _correction(model, posed, turn, camera, landmarks)
     posed = _posed(neutral, model.expression, expression, turn, translation)
-    behind = DEEPER * _touch(model, constants["triangles"], constants["eye"])
+    behind = DEEPER * _touch(model, constants["triangles"], constants["eye"] + constants["inside"])
     screen = camera.project(posed) + behind[:, None] * jnp.array([[0.0, 0.0, 1.0]])
     at = model.landmarks
     own, is_open = rest.analyse(model.expression_names, neutral[at], model.expression[:, at], expression)
@@ -133,7 +135,7 @@ def _prepare(image, model, fitted, tables, constants):
     trusted = _smooth(smoothstep(0.15, 0.5, normal[:, 2]) * _seen(fragments, screen), triangles)
     face = smoothstep(0.3, 0.9, trusted) * head
     higher = higher * (lids.room(posed[at] @ turn, len(higher)) * own.blink[constants["blinks"]])[:, None]
-    up = posed + turn[:, 1] * higher[..., None]
+    up = posed[None] + turn[:, 1][None, None] * higher[..., None]
     tri = jnp.maximum(fragments.triangle, 0)
     there = fragments.triangle >= 0
     inside, eye = constants["inside"][tri] * there, constants["eye"][tri] * there
@@ -157,7 +159,7 @@ def _prepare(image, model, fitted, tables, constants):
         angles=angles,
         translation=translation,
         camera=camera,
-        place=screen[:, :2],
+        place=screen[:, :2] + is_open * _into_lips(model, constants, posed, turn, camera),
         unfold=camera.project(up)[..., :2] - camera.project(posed)[None, :, :2],
         face=jnp.maximum(face, part),
         behind=behind,
@@ -194,8 +196,8 @@ def draw(
     place = portrait.place + jnp.einsum("n,nvc->vc", closed, portrait.unfold)
     bare = (closed[:, None] * portrait.lid).max(0, initial=0.0)
     attributes = jnp.concatenate([place, portrait.face[:, None], bare[:, None], lit], 1)
-    drawn = interpolate(fragments, portrait.triangles, attributes)
-    inside, eye = _parts(portrait, fragments)
+    drawn = settle(interpolate(fragments, portrait.triangles, settle(attributes)))
+    inside, eye = settle(_parts(portrait, fragments))
 
     shift = screen[:, :2] - portrait.place
     measured = (shift[portrait.nodes] * portrait.weights[..., None]).sum(1)
@@ -203,19 +205,20 @@ def draw(
     here = jnp.stack(jnp.meshgrid(jnp.arange(width) + 0.5, jnp.arange(height) + 0.5), -1)
     around = here + warp.backward(moved, height, width)
     face = drawn[..., 2:3] * _feather(drawn[..., 2:3])
-    source = around + face * (drawn[..., :2] - around)
+    source = settle(around + face * (drawn[..., :2] - around))
 
     both = texture.at(portrait.image, source)
     colour = both[..., :3] + drawn[..., 3:4] * (both[..., 3:] - both[..., :3])
     seen = texture.at(portrait.eyes, source)
-    colour = colour + eye * (1 - seen) * (portrait.sclera - colour)
+    colour = colour + eye * (1 - seen) * (portrait.sclera[None, None] - colour)
     # What is left of an eye between nearly closed lids lies in their shadow.
     shadow = 1 - jnp.clip(0.15 + 2.2 * wide_blur(eye, portrait.unit / 30), 0.0, 1.0)
     colour = colour * (1 - eye * shadow * smoothstep(0.3, 0.9, closed.max(initial=0.0)))
     lips = screen[portrait.lips, 1].mean(1)
     opened = smoothstep(0.008, 0.03, (lips[1] - lips[0] - portrait.gap) / portrait.unit)
     opened = jnp.maximum(opened, portrait.is_open)
-    return _fill_mouth(colour, drawn[..., 4:], inside, opened, portrait.unit)
+    layers = colour, drawn[..., 4:], inside
+    return jax.lax.cond(opened > 0, _fill_mouth, lambda colour, *_: colour, *layers, opened, portrait.unit)
 
 
 def _posed(neutral, basis, expression, turn, translation):
@@ -230,14 +233,15 @@ def _parts(portrait, fragments):
 
 
 def _fill_mouth(colour, lit, inside, opened, unit):
-    """Lays the inside of the mouth over the face, with soft edges, darker towards the lips."""
-    alpha = blur(inside)
-    inner = blur(inside * lit, 2) / jnp.maximum(blur(inside, 2), 1e-3)
-    outer = blur((1 - inside) * colour) / jnp.maximum(1 - alpha, 1e-3)
-    outer = jnp.where(inside > 0, outer, colour)
-    # Light reaches what has mouth around it; a slit between the lips stays dark.
-    shade = jnp.clip(0.1 + 2.2 * wide_blur(inside, unit / 25), 0.0, 1.0)
-    return colour + opened * (alpha * shade * inner + (1 - alpha) * outer - colour)
+    """Lays the inside of the mouth over the face, with soft edges; a slit between the lips stays dark."""
+    soft = jnp.concatenate([inside, inside * lit, (1 - inside) * colour], -1)
+    for _ in range(2):
+        soft = settle(blur(settle(soft)))
+    alpha = soft[..., :1]
+    inner = soft[..., 1:4] / jnp.maximum(alpha, 1e-3)
+    outer = jnp.where(inside > 0, soft[..., 4:] / jnp.maximum(1 - alpha, 1e-3), colour)
+    light = jnp.clip(0.1 + 2.2 * wide_blur(inside, unit / 25), 0.0, 1.0)
+    return colour + opened * (alpha * light * inner + (1 - alpha) * outer - colour)
 
 
 def _correction(model, posed, turn, camera, landmarks):
@@ -295,6 +299,15 @@ def _seen(fragments, screen):
     x = jnp.clip(jnp.floor(screen[:, 0]).astype(jnp.int32), 0, width - 1)
     y = jnp.clip(jnp.floor(screen[:, 1]).astype(jnp.int32), 0, height - 1)
     return (screen[:, 2] < fragments.depth[y, x] + BEHIND).astype(jnp.float32)
+
+
+def _into_lips(model, constants, posed, turn, camera):
+    """Shift [v 2] in pixels of the lips' inner rims into the lips: an open mouth's teeth must not stick to them."""
+    inside = constants["inside"]
+    rim = _touch(model, constants["triangles"], inside) * _touch(model, constants["triangles"], 1 - inside)
+    height = posed @ turn[:, 1]
+    away = RIM * rim * jnp.sign(height - height[constants["lips"]].mean())
+    return (camera.project(posed + away[:, None] * turn[None, :, 1]) - camera.project(posed))[:, :2]
 
 
 def _touch(model, triangles, part):
