@@ -1,6 +1,7 @@
 """FaceDetector: where faces are, trained on rendered heads pasted into pictures without faces.
 
-jaxtalk train face_detector --model ict_facekit.npz --renders data/wide_heads
+jaxtalk convert ict ICT-FaceKit ict.npz
+jaxtalk train face_detector --model ict.npz --renders data/wide_heads
 
 No real face is in the training data. The shipped weights took 5,300 steps of 32 scenes (2,500 heads, 1,500 animals) in
 two runs of this recipe, 26 minutes on two CPU cores shared with other work (about 0.15 s of CPU time a step). With
@@ -39,7 +40,7 @@ class Config:
     """Trains FaceDetector on scenes with up to two rendered heads."""
 
     model: Path | None = None
-    """ICT-FaceKit as `.npz`; the built-in face where it is not given."""
+    """Face model from `jaxtalk convert ict`; the built-in one where it is not given."""
     renders: Path = Path("data/wide_heads")
     """Folder for the renders, which are made first where they are missing (about ten a second on one core)."""
     count: int = 3000

@@ -1,6 +1,7 @@
 """LandmarkNet: 68 points of a face in a crop, trained on renders alone.
 
-jaxtalk train landmarks --model ict_facekit.npz --renders data/heads
+jaxtalk convert ict ICT-FaceKit ict.npz
+jaxtalk train landmarks --model ict.npz --renders data/heads
 
 No real face is in the training data: heads are ICT-FaceKit's (MIT) under procedural skins, over patterns and ten
 photographs without people. The shipped weights took 7,600 steps of 64 crops (17,000 renders, then 7,000 more with lower
@@ -10,7 +11,8 @@ brows and fuller beards, and 2,300 of animals) in four restarts of this recipe w
 Mean error over the distance of the outer eye corners against MediaPipe's tracks, `detect.track` on every tenth frame:
 0.041 over eight clips (HDTF 0.035 to 0.047, cnn2 0.035, MEAD 0.032 to 0.058; brows 0.065, jaw 0.047, lips 0.037) and
 0.043 over 19 others, whose mean shape (low brows, wide jaws) decided how expressions and identities are drawn. After
-500 steps it was 0.075 and 0.096, after 1,400 steps 0.052 and 0.061.
+500 steps it was 0.075 and 0.096, after 1,400 steps 0.052 and 0.061. (The renders came from the same mesh before it went
+through `jaxtalk convert`: brows and lips were painted at ICT's own points, up to a millimetre or two away.)
 """
 
 import dataclasses
@@ -42,7 +44,7 @@ class Config:
     """Trains LandmarkNet on rendered heads with random skins, lights, hair, glasses and backgrounds."""
 
     model: Path | None = None
-    """ICT-FaceKit as `.npz`; the built-in face where it is not given."""
+    """Face model from `jaxtalk convert ict`; the built-in one where it is not given."""
     renders: Path = Path("data/heads")
     """Folder for the renders, which are made first where they are missing (about ten a second on one core)."""
     count: int = 24000

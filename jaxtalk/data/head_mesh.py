@@ -5,7 +5,6 @@ brows, eyes; direction from the middle of the head, for hair), and from which di
 """
 
 import dataclasses
-import zipfile
 from pathlib import Path
 
 import jax
@@ -13,15 +12,14 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Float, Int
 
-from jaxtalk.errors import InputError
-from jaxtalk.face import builtin, mediapipe
+from jaxtalk.face import builtin, store
 from jaxtalk.face.model import REGIONS, FaceModel, normals
 from jaxtalk.render.rasterise import rasterise
 
 # Columns of HeadMesh.guides.
 GUIDES = ("x", "y", "z", "lips", "brow", "brow_along", "lids", "iris", "azimuth", "elevation", "jaw")
 # Metres: cells in which vertices become one, for the regions that are drawn. Lashes and fluids are left out.
-_CELLS = {
+CELLS = {
     "skin": 0.0012,
     "mouth": 0.006,
     "tongue": 0.004,
@@ -29,6 +27,7 @@ _CELLS = {
     "teeth_lower": 0.0018,
     "eye": 0.0025,
 }
+EYES = np.array([0.0, 0.035, 0.087], np.float32)  # middle of the outer eye corners; the head turns about 0
 DIRECTIONS = 192  # of light, spread evenly over the sphere
 BEHIND, BEHIND_CELL = 0.03, 0.01  # metres: behind this z, which is about the ears, cells are at least so large
 _SHADOW_MAP = 192  # pixels
@@ -53,14 +52,13 @@ class HeadMesh:
     eyes: Float[np.ndarray, "2 3"]  # centres of the eyeballs of the template; the image's left one first
 
 
-def build(model: FaceModel, landmarks: Int[np.ndarray, "68"], cells: dict[str, float]) -> HeadMesh:
-    """A HeadMesh whose 68 points are the vertices `landmarks` of `model`.
-
-    `cells` gives, for the regions to keep, the size in metres of the grid cells in which all vertices become one.
-    """
+def build(model: FaceModel) -> HeadMesh:
+    """A HeadMesh of a face model, with the eyes at EYES."""
+    landmarks = np.asarray(model.landmarks)
     template = np.asarray(model.template)
-    triangles, region = _simplify(template, np.asarray(model.triangles), np.asarray(model.region), landmarks, cells)
-    keep = np.unique(np.concatenate([triangles.ravel(), landmarks, np.asarray(model.landmarks)]))
+    template = template - template[landmarks[[36, 45]]].mean(0) + EYES
+    triangles, region = _simplify(template, np.asarray(model.triangles), np.asarray(model.region), landmarks)
+    keep = np.unique(np.concatenate([triangles.ravel(), landmarks]))
     renumber = np.full(len(template), -1)
     renumber[keep] = np.arange(len(keep))
     triangles, template = renumber[triangles], template[keep]
@@ -76,7 +74,7 @@ def build(model: FaceModel, landmarks: Int[np.ndarray, "68"], cells: dict[str, f
         triangles=triangles,
         region=region,
         vertex_region=vertex_region,
-        guides=_guides(template, template[renumber[np.asarray(model.landmarks)]], vertex_region, eyes),
+        guides=_guides(template, template[renumber[landmarks]], vertex_region, eyes),
         directions=directions,
         visible=visibility(template, triangles, directions),
         landmarks=renumber[landmarks],
@@ -85,33 +83,8 @@ def build(model: FaceModel, landmarks: Int[np.ndarray, "68"], cells: dict[str, f
 
 
 def load(path: Path | None) -> HeadMesh:
-    """The mesh to render from: ICT-FaceKit as `.npz`, or the built-in face without a path."""
-    if path is None:
-        model = builtin.model()
-        return build(model, np.asarray(model.landmarks), _CELLS)
-    return build(_ict_facekit(path), mediapipe.ICT_VERTICES_68, _CELLS)
-
-
-def _ict_facekit(path):
-    """The arrays of ICT-FaceKit in an `.npz` (centimetres) as a FaceModel."""
-    kinds = {"M_Face": "skin", "M_BackHead": "skin", "M_GumsTongue": "mouth", "M_Teeth": "teeth_upper"}
-    kinds |= {f"M_{part}{side}": "eye" for part in ("Sclera", "Iris") for side in ("Left", "Right")}
-    try:
-        with np.load(path, allow_pickle=False) as z:
-            region = np.array([REGIONS.index(kinds.get(name, "other")) for name in z["material_names"].tolist()])
-            return FaceModel(
-                template=jnp.asarray(z["neutral"] / 100),
-                identity=jnp.asarray(z["identity"].astype(np.float32) / 100),
-                expression=jnp.asarray(z["expression"].astype(np.float32) / 100),
-                triangles=jnp.asarray(z["triangles"]),
-                uv=jnp.asarray(z["uv"]),
-                uv_triangles=jnp.asarray(z["triangle_uv"]),
-                landmarks=jnp.asarray(z["idx_to_landmark_verts"], jnp.int32),
-                region=jnp.asarray(region[z["material"]], jnp.int32),
-                expression_names=tuple(z["expression_names"].tolist()),
-            )
-    except (OSError, KeyError, ValueError, zipfile.BadZipFile) as error:
-        raise InputError(f"{path}: is no ICT-FaceKit in .npz ({error})") from error
+    """The mesh to render from: a face model that `jaxtalk convert` wrote, or the built-in one without a path."""
+    return build(store.load(path) if path else builtin.model())
 
 
 def fibonacci_sphere(count: int) -> Float[np.ndarray, "n 3"]:
@@ -144,10 +117,10 @@ def inside_polygon(points: Float[np.ndarray, "n 2"], polygon: Float[np.ndarray, 
     return (crosses & (x < a[:, 0] + (y - a[:, 1]) * (b[:, 0] - a[:, 0]) / rise)).sum(1) % 2 == 1
 
 
-def _simplify(template, triangles, region, landmarks, cells):
+def _simplify(template, triangles, region, landmarks):
     """Merges all vertices in a grid cell of a region; landmark vertices stay themselves."""
     stand_in = np.arange(len(template))
-    for name, cell in cells.items():
+    for name, cell in CELLS.items():
         vertices = np.unique(triangles[region == REGIONS.index(name)])
         if len(vertices) == 0:
             continue
@@ -158,7 +131,7 @@ def _simplify(template, triangles, region, landmarks, cells):
         _, first = np.unique(group.ravel(), return_index=True)
         stand_in[vertices] = vertices[first][group.ravel()]
     stand_in[landmarks] = landmarks
-    kept = np.isin(region, [REGIONS.index(name) for name in cells])
+    kept = np.isin(region, [REGIONS.index(name) for name in CELLS])
     merged = stand_in[triangles[kept]]
     a, b, c = merged.T
     proper = (a != b) & (b != c) & (a != c)

@@ -165,5 +165,5 @@ def test_empty_render_folder_is_named(tmp_path):
 def test_wrong_face_model_is_named(tmp_path):
     path = tmp_path / "face.npz"
     path.write_bytes(b"no zip")
-    with pytest.raises(InputError, match="face.npz: is no ICT-FaceKit"):
+    with pytest.raises(InputError, match="face.npz: is no face model"):
         head_mesh.load(path)
