@@ -17,7 +17,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from configs import expnet
-from jaxtalk.data import mel_augment, speech_frames
+from jaxtalk.data import clip_alignment, mel_augment, speech_frames
 from jaxtalk.face.arkit import NAMES
 from jaxtalk.io import weights
 from jaxtalk.metrics.mean import Mean
@@ -47,6 +47,7 @@ class Config(expnet.Config):
     def experiment(self) -> Experiment:
         task = People(self)
         parts = task.all_features()
+        parts[-1] = task.aligned(parts[-1], without=set())
         return Experiment(
             name="expnet_people",
             init=task.init,
@@ -80,6 +81,7 @@ class People(expnet.Task):
         self.start = weights.load(config.start).variables
         super().__init__(config)
         self.sources = [(frames, share) for (frames, _), share in zip(self.sources, SHARES, strict=True)]
+        self.ridge = clip_alignment.Ridge(self.people)
         self.upper = Upper(config.width, config.dropout)
 
     def features(self, frames: speech_frames.SpeechFrames, people: bool) -> dict[str, np.ndarray]:
@@ -107,6 +109,16 @@ class People(expnet.Task):
         """Those of each source; the last source are the people."""
         last = len(self.sources) - 1
         return [self.features(source, i == last) for i, (source, _) in enumerate(self.sources)]
+
+    def aligned(self, part: dict[str, np.ndarray], without: set[int]) -> dict[str, np.ndarray]:
+        """The people's rows with the lips moved to the sound they belong to, found without some of the clips."""
+        lags, place, first = clip_alignment.lags(self.ridge, without), [], 0
+        for recording, lag in zip(self.people, lags, strict=True):
+            count = len(recording.opening)
+            place.append(first + np.clip(np.arange(count) + lag, 0, count - 1))
+            first += count
+        place = np.concatenate(place)
+        return part | {key: part[key][:, place] for key in ("expression", "opening")}
 
     @functools.partial(jax.jit, static_argnums=0, static_argnames="varied")
     def _lower(self, variables, windows, rng, varied: bool):

@@ -30,8 +30,23 @@ def mouth() -> Mouth:
 
 
 def opening(expression: Float[Array, "*b 52"]) -> Float[Array, "*b"]:
-    """Gap of the inner lips over the distance of the outer eye corners, as `landmarks.lip_opening` but signed.
+    """Upright gap of the inner lips over the distance of the outer eye corners, as `landmarks.lip_opening` but signed.
 
     Closed lips have 0; below 0 they press into each other.
     """
     return expression @ jnp.asarray(mouth().opening)
+
+
+def articulate(
+    expression: Float[np.ndarray, "t 52"], gain: float = 2.2, closed: float = 10.0
+) -> Float[np.ndarray, "t 52"]:
+    """Opens the mouth `gain` times as far, counted from its `closed`-th percentile, which becomes closed lips.
+
+    A network that cannot be sure predicts the mean of what may be: its lips move too little and never meet. All
+    coefficients that part the lips are scaled alike in a frame, so the mouth keeps its shape.
+    """
+    gap = np.maximum(expression @ mouth().opening, 1e-4)
+    wanted = gain * np.maximum(gap - np.percentile(gap, closed), 0.0)
+    parting = np.abs(mouth().opening) > 1e-3
+    factor = np.where(parting[None], (wanted / gap)[:, None], 1.0)
+    return np.clip(expression * factor, 0.0, 1.0).astype(np.float32)
