@@ -32,3 +32,8 @@ def test_load_names_the_file_that_is_no_motion(tmp_path, content):
     (tmp_path / "bad.npz").write_bytes(content)
     with pytest.raises(InputError, match="bad.npz"):
         motion.load(tmp_path / "bad.npz")
+
+
+def test_resample_takes_a_motion_without_expression():
+    bare = motion.resample(motion.still(50, 25.0, ()), 50.0)
+    assert bare.expression.shape == (100, 0) and bare.rotation.shape == (100, 3)
