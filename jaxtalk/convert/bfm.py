@@ -48,6 +48,8 @@ def load(source: Path) -> FaceModel:
             triangles=triangles,
             landmarks=landmarks,
         )
+    except InputError:
+        raise
     except (ValueError, IndexError) as error:
         raise InputError(f"{folder}: its BFM files do not fit together ({error}); get them again") from error
 
@@ -80,6 +82,8 @@ def _expression(folder):
         spread = np.array(spread_path.read_text("utf-8").split(), float)
     except OSError as error:
         raise InputError(f"{error.filename}: is missing; put the expression basis of Guo et al. there") from error
+    except ValueError as error:
+        raise InputError(f"{spread_path}: is no list of numbers ({error}); get it again") from error
     count = int.from_bytes(content[:4], "little")
     values = np.frombuffer(content, np.float32, offset=4) if len(content) % 4 == 0 and len(content) > 4 else None
     if values is None or not 0 < count <= len(values) or values.size % (3 * (count + 1)) or len(spread) != count:
@@ -96,11 +100,11 @@ def _front(path):
 
 
 def _mat(path, *names):
+    if not path.is_file():
+        raise InputError(f"{path}: is missing; put the files of Deep3DFaceRecon's BFM folder there")
     try:
         read = scipy.io.loadmat(path, variable_names=names)
         return {name: np.asarray(read[name], np.float64) for name in names}
-    except FileNotFoundError as error:
-        raise InputError(f"{path}: is missing; put the files of Deep3DFaceRecon's BFM folder there") from error
     except (KeyError, ValueError, TypeError, NotImplementedError, MatReadError, OSError) as error:
         reason = (str(error).splitlines() or ["wrong content"])[0][:100]
         raise InputError(f"{path}: is no such MATLAB file ({reason}); get it again") from error

@@ -12,6 +12,7 @@ The 68 points are vertices: of `landmark_embedding.npy` or `flame_static_embeddi
 ones (the latter has no jaw line), else `LANDMARKS_68`.
 """
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -36,17 +37,17 @@ LANDMARKS_68 = np.array(
 )
 # (joint, rotation vector) of each ARKit shape: x right, y up, z forward, so +x turns downwards and +y to the right.
 TURNS = {
-    "jawOpen": (JAW, (JAW_OPEN, 0, 0)),
-    "jawLeft": (JAW, (0, JAW_SIDE, 0)),
-    "jawRight": (JAW, (0, -JAW_SIDE, 0)),
-    "eyeLookDownLeft": (LEFT_EYE, (EYE_TURN, 0, 0)),
-    "eyeLookInLeft": (LEFT_EYE, (0, -EYE_TURN, 0)),
-    "eyeLookOutLeft": (LEFT_EYE, (0, EYE_TURN, 0)),
-    "eyeLookUpLeft": (LEFT_EYE, (-EYE_TURN, 0, 0)),
-    "eyeLookDownRight": (RIGHT_EYE, (EYE_TURN, 0, 0)),
-    "eyeLookInRight": (RIGHT_EYE, (0, EYE_TURN, 0)),
-    "eyeLookOutRight": (RIGHT_EYE, (0, -EYE_TURN, 0)),
-    "eyeLookUpRight": (RIGHT_EYE, (-EYE_TURN, 0, 0)),
+    "jawOpen": (JAW, (JAW_OPEN, 0.0, 0.0)),
+    "jawLeft": (JAW, (0.0, JAW_SIDE, 0.0)),
+    "jawRight": (JAW, (0.0, -JAW_SIDE, 0.0)),
+    "eyeLookDownLeft": (LEFT_EYE, (EYE_TURN, 0.0, 0.0)),
+    "eyeLookInLeft": (LEFT_EYE, (0.0, -EYE_TURN, 0.0)),
+    "eyeLookOutLeft": (LEFT_EYE, (0.0, EYE_TURN, 0.0)),
+    "eyeLookUpLeft": (LEFT_EYE, (-EYE_TURN, 0.0, 0.0)),
+    "eyeLookDownRight": (RIGHT_EYE, (EYE_TURN, 0.0, 0.0)),
+    "eyeLookInRight": (RIGHT_EYE, (0.0, EYE_TURN, 0.0)),
+    "eyeLookOutRight": (RIGHT_EYE, (0.0, -EYE_TURN, 0.0)),
+    "eyeLookUpRight": (RIGHT_EYE, (-EYE_TURN, 0.0, 0.0)),
 }
 
 
@@ -78,6 +79,8 @@ def load(source: Path) -> FaceModel:
             landmarks=_landmarks(path.parent, template, triangles),
             region=np.where((weights[:, [LEFT_EYE, RIGHT_EYE]].sum(1) > 0.5)[triangles].all(1), _EYE, 0),
         )
+    except InputError:
+        raise
     except (KeyError, TypeError) as error:
         raise InputError(f"{path}: is no FLAME model ({error} is missing); give generic_model.pkl") from error
     except (ValueError, IndexError) as error:
@@ -87,7 +90,7 @@ def load(source: Path) -> FaceModel:
 _EYE = REGIONS.index("eye")
 
 
-def turn(template, joints, weights, correctives, joint: int, vector: tuple[float, float, float]) -> np.ndarray:
+def turn(template, joints, weights, correctives, joint: int, vector: Sequence[float]) -> np.ndarray:
     """Offsets [v, 3] when one joint turns: FLAME's pose correctives and linear blend skinning (its eq. 2 and 3)."""
     rotation = Rotation.from_rotvec(vector).as_matrix()
     first = 9 * (joint - 1)  # correctives are per element of the rotations of all joints but the root

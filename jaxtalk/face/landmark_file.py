@@ -26,7 +26,7 @@ def load(path: str | Path, size: tuple[int, int] | None = None) -> Float[np.ndar
     path = Path(path)
     try:
         if path.stat().st_size > BIGGEST:
-            raise InputError(f"{path}: is too big for 68 landmarks; give a file with the points of one face")
+            raise ValueError("it is too big for 68 points")
         values = np.asarray(_READERS.get(path.suffix.lower(), _text)(path), np.float32)
     except OSError as error:
         raise InputError(f"{path}: cannot be read ({error.strerror or error}); give a file of landmarks") from error

@@ -51,6 +51,7 @@ WRONG = {
     "relative.npy": (POINTS / 256, "multiply by the picture's size"),
     "elsewhere.npy": (POINTS + 3000, "outside the 256x256 picture"),
     "objects.npy": (np.array([{"x": 1}] * 68), "holds no landmarks"),
+    "big.txt": ("0 " * (1 << 23) + "0", "too big"),
     "zip.npz": None,
 }
 
