@@ -11,7 +11,7 @@ hold their shape).
 
 An average never quite reaches a target, but lips do meet in every /p b m/ and the lower lip does touch the teeth in
 every /f v/. These two are kept out of the average: a plateau over the closure, with smooth flanks, overrules it (the
-"resistance" that Cosi et al., ICSLP 2002, and JALI, Edwards et al. 2016, give them for the same reason).
+"resistance" that Cosi et al., ICMI 2002, and JALI, Edwards et al. 2016, give them for the same reason).
 """
 
 import dataclasses
