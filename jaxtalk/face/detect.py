@@ -25,7 +25,7 @@ Picture = UInt8[np.ndarray, "h w 3"]
 SMALLEST = 24  # pixels: faces below this are not looked for
 ACCEPT = 0.4  # least confidence of a face
 _ROUNDS = 3  # crops by landmarks after the first one
-_BATCH = 4  # crops analysed at once; a fixed number, so that nothing is compiled twice
+_BATCH = 4  # crops analysed at once when searching
 _CANDIDATES = 24  # most likely boxes that are looked at closely
 _LIKELY = 0.2  # least probability of a box
 _FINEST = 15.0  # pixels: side at which the smallest face reaches the detector
@@ -171,18 +171,28 @@ def _refine(image: Picture, frames: Frame, rounds: int = _ROUNDS) -> list[Face]:
     """Looks into each frame, then `rounds` times into the frame that its landmarks ask for."""
     analyse, variables = _landmarker()
     picture = Image.fromarray(image)
+    size = 1 if len(frames.side) == 1 else _BATCH  # two sizes are compiled: for tracking and for searching
     result = []
-    for start in range(0, len(frames.side), _BATCH):
-        batch = Frame(*(np.asarray(value[start : start + _BATCH], np.float32) for value in frames))
-        count = len(batch.side)
-        now = Frame(*(np.concatenate([v, np.repeat(v[-1:], _BATCH - count, 0)]) for v in batch))
+    for start in range(0, len(frames.side), size):
+        now = Frame(*(np.asarray(value[start : start + size], np.float32) for value in frames))
+        count = len(now.side)
         for _ in range(rounds + 1):
-            crops = np.stack([cut(picture, Frame(*(value[i] for value in now))) for i in range(_BATCH)])
+            crops = np.stack([cut(picture, Frame(*(value[i] for value in now))) for i in range(count)])
             last = now
-            points, spread, logit, now = jax.device_get(analyse(variables, crops, now))
+            answer = analyse(variables, *(_padded(value, size) for value in (crops, now)))
+            points, spread, logit, now = _rows(jax.device_get(answer), count)
             now = _bounded(now, last)
         result += [_face(points[i], spread[i], logit[i], last.side[i], now, last, i) for i in range(count)]
     return result
+
+
+def _padded(tree, size):
+    """Arrays with their last row repeated up to `size` rows."""
+    return jax.tree.map(lambda value: np.concatenate([value, np.repeat(value[-1:], size - len(value), 0)]), tree)
+
+
+def _rows(tree, count):
+    return jax.tree.map(lambda value: value[:count], tree)
 
 
 def _bounded(frame, last):
