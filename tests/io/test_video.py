@@ -142,8 +142,9 @@ def test_a_failure_leaves_nothing_behind(tmp_path, error):
 
 def test_ctrl_c_leaves_nothing_behind(tmp_path):
     script = """
-import sys, numpy as np
+import signal, sys, numpy as np
 from jaxtalk.io import video
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background jobs ignore Ctrl-C
 frame = np.random.default_rng(0).integers(0, 255, (256, 256, 3), np.uint8)
 with video.Writer(sys.argv[1], 256, 256) as writer:
     while True:
