@@ -124,11 +124,11 @@ def test_lips_close_on_the_built_in_face():
     """The same on vertices: the inner lips' distance in /p b m/ against what it is while the mouth is open."""
     model = builtin.model()
     upper, lower = (model.landmarks[jnp.array(points)] for points in ([61, 62, 63], [67, 66, 65]))
-    apart = model.template[upper] - model.template[lower]
-    basis = model.expression[:, upper] - model.expression[:, lower]
+    apart = np.asarray(model.template[upper] - model.template[lower])
+    basis = np.asarray(model.expression[:, upper] - model.expression[:, lower])
     ratios = []
     for track, times, _, expression in spoken(40):
-        gap = np.linalg.norm(apart + np.einsum("te,epc->tpc", expression, basis), axis=-1).mean(-1)
+        gap = np.linalg.norm(apart[None] + np.einsum("te,epc->tpc", expression, basis), axis=-1).mean(-1)
         ratios += [gap[during(track, segment, times)].min() / np.percentile(gap, 95) for segment in track.where("pbm")]
         assert np.corrcoef(gap, articulation.lip_opening(expression))[0, 1] > 0.9
     assert len(ratios) > 120 and np.mean(np.array(ratios) <= 0.1) >= 0.95
