@@ -1,7 +1,10 @@
-"""ExpNet for the built-in face: the synthetic corpus, FACEGOOD and tracked clips of people.
+"""ExpNet for the built-in face: first the synthetic corpus and FACEGOOD, then people (configs/expnet_people.py).
 
-jaxtalk corpus data/corpus --clips 400
-jaxtalk train expnet --corpus data/corpus --facegood DIR --clips DIR
+    jaxtalk corpus data/corpus --clips 400
+    jaxtalk train expnet --corpus data/corpus --facegood DIR
+
+1000 steps of 80 frames took about 8 CPU minutes (36 minutes on a busy two-core machine); the losses still fall.
+Reached: phoneme loss 1.97, opening 0.60 of its variance; FACEGOOD 3_15 jaw 0.62; closures kept 0.14, lip error 0.75 of a still face's.
 """
 
 import dataclasses

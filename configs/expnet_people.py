@@ -4,6 +4,8 @@
 
 Twenty-three clips are three minutes. Trained on so little, all thirteen convolutions learn the clips by heart; so only
 the last two and the mapping move, for 400 steps, on features that are computed once, in five variations of the sound.
+
+Ten seconds of training after a minute of features. Leaving one clip out: 0.46, smoothed 0.50 (docs/lip_motion.md).
 """
 
 import dataclasses
