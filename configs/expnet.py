@@ -4,7 +4,8 @@
     jaxtalk train expnet --corpus data/corpus --facegood DIR
 
 1000 steps of 80 frames took about 8 CPU minutes (36 minutes on a busy two-core machine); the losses still fall.
-Reached: phoneme loss 1.97, opening 0.60 of its variance; FACEGOOD 3_15 jaw 0.62; closures kept 0.14, lip error 0.75 of a still face's.
+Reached: phoneme loss 1.97, opening 0.60 of its variance; FACEGOOD 3_15 jaw 0.62; closures kept 0.14, lip error 0.75 of
+a still face's.
 """
 
 import dataclasses

@@ -101,22 +101,25 @@ def write(options: CorpusOptions) -> None:
 
     Raises InputError if the directory holds another corpus or cannot be written, and where espeak-ng is missing.
     """
-    if options.clips < 1 or options.workers < 1:
-        raise InputError(f"{options.directory}: a corpus needs at least one clip and one worker")
-    tts.variants()  # before anything is written: is espeak-ng there?
+    if options.clips < 1 or options.workers < 1 or options.seed < 0:
+        raise InputError(f"{options.directory}: a corpus needs at least one clip and one worker, and a seed from 0 on")
     if options.frames % 16 or not 0 <= options.frames <= 1024:
         raise InputError(f"--frames {options.frames}: must be a multiple of 16 up to 1024")
+    tts.variants()  # before anything is written: is espeak-ng there?
     settings = {"clips": options.clips, "seed": options.seed, "frames": options.frames}
     settings |= {"version": VERSION, "phonemes": LETTERS}
     _claim(options.directory, settings)
     tfds.disable_progress_bar()
     with _maker(options) as make, tqdm(total=options.clips, unit="clip", disable=None) as bar:
         for path, indices in _blocks(options.directory, options.clips):
-            if not _finished(path):
+            if _finished(path):
+                bar.update(len(indices))
+                continue
+            try:
                 shutil.rmtree(path, ignore_errors=True)  # what an interruption left
                 _write_block(path, indices, lambda wanted: _counted(make(wanted), bar), options.frames)
-            else:
-                bar.update(len(indices))
+            except OSError as error:
+                raise InputError(f"{path}: cannot be written ({error}); make room and run this again") from error
 
 
 def read(directory: str | Path, split: str = "train") -> grain.MapDataset:
@@ -127,9 +130,11 @@ def read(directory: str | Path, split: str = "train") -> grain.MapDataset:
     directory = Path(directory)
     try:
         settings = json.loads((directory / "corpus.json").read_text())
-        blocks = list(_blocks(directory, settings["clips"]))
+        blocks, version = list(_blocks(directory, settings["clips"])), settings["version"]
     except (OSError, ValueError, KeyError) as error:
         raise InputError(f"{directory}: holds no corpus; write one with jaxtalk corpus {directory}") from error
+    if version != VERSION:
+        raise InputError(f"{directory}: is a corpus of version {version}, not {VERSION}; write it anew")
     missing = [path.name for path, _ in blocks if not _finished(path)]
     if missing:
         raise InputError(

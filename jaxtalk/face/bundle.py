@@ -14,6 +14,7 @@ from collections.abc import Callable
 
 import jax
 import jax.numpy as jnp
+from jax.scipy.linalg import cho_factor, cho_solve
 from jaxtyping import Array, Float, PyTree
 
 FRAMES_AT_ONCE = 64  # Jacobians held at a time: bounds memory on long clips
@@ -70,11 +71,11 @@ def _step(residuals, frames, x, y, stiffness, damping):
     # Twice the stiffness towards each neighbour: the bound above.
     ties = jnp.zeros_like(x).at[1:].add(2 * stiffness).at[:-1].add(2 * stiffness)
     blocks = _damped(blocks, damping) + jnp.einsum("ti,ij->tij", ties, jnp.eye(x.shape[1]))
-    solved = _solve(blocks, right)  # t n 1+m
+    solved = solve(blocks, right)  # t n 1+m
     free, bound = solved[..., 0], solved[..., 1:]
     border = right[..., 1:]  # t n m
     schur = _damped(shared.sum(0), damping) - jnp.einsum("tnm,tnk->mk", border, bound)
-    dy = _solve(schur, (shared_right.sum(0) - jnp.einsum("tnm,tn->m", border, free))[:, None])[:, 0]
+    dy = cho_solve(cho_factor(schur), shared_right.sum(0) - jnp.einsum("tnm,tn->m", border, free))
     return free - jnp.einsum("tnm,m->tn", bound, dy), dy
 
 
@@ -83,7 +84,7 @@ def _damped(matrix, damping):
     return matrix + jnp.einsum("...i,ij->...ij", damping * diagonal + 1e-6, jnp.eye(matrix.shape[-1]))
 
 
-def _solve(matrix, right):
+def solve(matrix, right):
     inverse = _inverse_of_triangle(jnp.linalg.cholesky(matrix))
     return jnp.einsum("...ji,...jk->...ik", inverse, inverse @ right)
 

@@ -1,17 +1,18 @@
 """MediaPipe's face landmarker as a tracker, for those who bring its model file (extra `mediapipe`).
 
-    with mediapipe_tracker.open_landmarker("face_landmarker.task") as find:
-        faces = find(picture)  # [n, 68, 2] pixels, n faces
+    find = mediapipe_tracker.Tracker("face_landmarker.task")
+    faces = find(picture)  # for each face 68 points in pixels
 
 The wheels of mediapipe carry no model: https://ai.google.dev/edge/mediapipe/solutions/vision/face_landmarker has
-`face_landmarker.task` (Apache-2.0). The package is imported only when a landmarker is opened.
+`face_landmarker.task` (Apache-2.0). The package is imported only when a tracker is made.
 """
 
+import atexit
 import contextlib
 import hashlib
 import logging
 import zipfile
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
@@ -24,43 +25,47 @@ from jaxtalk.face.tracks import Track
 KNOWN_SHA256 = "64184e229b263107bc2b804c6625db1341ff2bb731874b0bcc2fe6544e0bc9ff"  # float16, version 1 of 2023
 
 
-@contextlib.contextmanager
-def open_landmarker(task: str | Path, *, faces: int = 1, fps: float | None = None) -> Iterator[Callable]:
-    """Yields `find(picture uint8 [h w 3]) -> [n 68 2]`, the landmarks in pixels of up to `faces` faces.
-
-    With `fps` the pictures must be the frames of one video in order, and each is looked for near the one before.
+class Tracker:
+    """Finds faces in pictures, or with `fps` in the frames of one video, where each is looked for near the one before.
 
     Raises:
         InputError: mediapipe or a library of the system that it needs is missing, or `task` is no landmarker.
     """
-    check(task)
-    mediapipe = _import()
-    vision = mediapipe.tasks.vision
-    options = vision.FaceLandmarkerOptions(
-        base_options=mediapipe.tasks.BaseOptions(model_asset_path=str(task)),
-        running_mode=vision.RunningMode.IMAGE if fps is None else vision.RunningMode.VIDEO,
-        num_faces=faces,
-    )
-    try:
-        landmarker = vision.FaceLandmarker.create_from_options(options)
-    except OSError as error:
-        raise InputError(f"mediapipe cannot start ({error}); on Debian install libegl1 and libgles2") from error
-    except (RuntimeError, ValueError) as error:
-        raise InputError(f"{task}: mediapipe cannot use it ({_first_line(error)}); get face_landmarker.task") from error
-    count = 0
 
-    def find(picture: UInt8[np.ndarray, "h w 3"]) -> Float[np.ndarray, "n 68 2"]:
-        nonlocal count
-        image = mediapipe.Image(image_format=mediapipe.ImageFormat.SRGB, data=np.ascontiguousarray(picture))
-        if fps is None:
-            result = landmarker.detect(image)
+    def __init__(self, task: str | Path, *, faces: int = 8, fps: float | None = None):
+        check(task)
+        self.mediapipe, self.fps, self.count = _import(), fps, 0
+        vision = self.mediapipe.tasks.vision
+        options = vision.FaceLandmarkerOptions(
+            base_options=self.mediapipe.tasks.BaseOptions(model_asset_path=str(task)),
+            running_mode=vision.RunningMode.IMAGE if fps is None else vision.RunningMode.VIDEO,
+            num_faces=faces,
+        )
+        try:
+            self.landmarker = vision.FaceLandmarker.create_from_options(options)
+        except OSError as error:
+            raise InputError(f"mediapipe cannot start ({error}); on Debian install libegl1 and libgles2") from error
+        except (RuntimeError, ValueError) as error:
+            raise InputError(
+                f"{task}: mediapipe cannot use it ({_first_line(error)}); get face_landmarker.task"
+            ) from error
+        atexit.register(self.close)  # when left to the interpreter's last moments, mediapipe complains
+
+    def __call__(self, picture: UInt8[np.ndarray, "h w 3"]) -> list[Float[np.ndarray, "68 2"]]:
+        """The 68 points of each face in pixels, the largest face first."""
+        image_format = self.mediapipe.ImageFormat.SRGB
+        image = self.mediapipe.Image(image_format=image_format, data=np.ascontiguousarray(picture))
+        if self.fps is None:
+            result = self.landmarker.detect(image)
         else:
-            result = landmarker.detect_for_video(image, round(1000 * count / fps))
-        count += 1
-        return pixels(result, picture.shape[0], picture.shape[1])
+            result = self.landmarker.detect_for_video(image, round(1000 * self.count / self.fps))
+        self.count += 1
+        found = list(pixels(result, picture.shape[0], picture.shape[1]))
+        return sorted(found, key=lambda points: -np.prod(np.ptp(points, axis=0)))
 
-    with landmarker:
-        yield find
+    def close(self) -> None:
+        atexit.unregister(self.close)
+        self.landmarker.close()
 
 
 def pixels(result, height: int, width: int) -> Float[np.ndarray, "n 68 2"]:
@@ -73,10 +78,10 @@ def track(task: str | Path, frames: Iterable[UInt8[np.ndarray, "h w 3"]], fps: f
     """Follows the face through the frames of a video; frames without a face have confidence 0.
 
     Raises:
-        InputError: as `open_landmarker`, no frames, or no face in any.
+        InputError: as `Tracker`, no frames, or no face in any.
     """
     points, size = [], None
-    with open_landmarker(task, fps=fps) as find:
+    with contextlib.closing(Tracker(task, faces=1, fps=fps)) as find:
         for frame in frames:
             size = frame.shape[:2]
             points.append(next(iter(find(frame)), np.full((68, 2), np.nan, np.float32)))

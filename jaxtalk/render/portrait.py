@@ -29,7 +29,7 @@ from jaxtalk.render.settle import settle
 
 WIDTH = 0.008  # metres: reach of one landmark's correction
 DEEPER = 0.004  # metres: eyeballs and the inside of the mouth are drawn this much further back
-RIM = 0.001  # metres
+RIM = 0.002  # metres
 BEHIND = 0.004  # metres behind what is seen from which a vertex counts as hidden
 
 
@@ -132,8 +132,8 @@ def _prepare(image, model, fitted, tables, constants):
     fragments = rasterise(screen, triangles, height, width, cull=True)
     normal = normals(posed, model.triangles)
 
-    trusted = _smooth(smoothstep(0.15, 0.5, normal[:, 2]) * _seen(fragments, screen), triangles)
-    face = smoothstep(0.3, 0.9, trusted) * head
+    trusted = _smooth(smoothstep(0.1, 0.4, normal[:, 2]) * _seen(fragments, screen), triangles)
+    face = smoothstep(0.3, 0.9, trusted) * smoothstep(0.0, 0.2, normal[:, 2]) * head
     higher = higher * (lids.room(posed[at] @ turn, len(higher)) * own.blink[constants["blinks"]])[:, None]
     up = posed[None] + turn[:, 1][None, None] * higher[..., None]
     tri = jnp.maximum(fragments.triangle, 0)

@@ -117,10 +117,29 @@ def test_bad_directories_are_refused(tmp_path):
             write(tmp_path / place)
     with pytest.raises(InputError, match="at least one clip"):
         write(tmp_path / "new", 0)
+    with pytest.raises(InputError, match="seed from 0 on"):
+        write(tmp_path / "new", seed=-1)
     for place in ("file", "full", "nowhere"):
         with pytest.raises(InputError, match="holds no corpus"):
             corpus.read(tmp_path / place)
     assert (tmp_path / "full" / "letter.txt").read_text() == "mine" and not (tmp_path / "new").exists()
+
+
+def test_corpus_of_another_version_is_refused(written, monkeypatch):
+    monkeypatch.setattr(corpus, "VERSION", "9.0.0")
+    with pytest.raises(InputError, match="write it anew"):
+        corpus.read(written)
+
+
+def test_full_disk_ends_in_one_line_and_leaves_no_block(tmp_path, monkeypatch):
+    def full(self, **_):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(corpus.Corpus, "download_and_prepare", full)
+    with pytest.raises(InputError, match="No space left"):
+        write(tmp_path / "new", 1)
+    with pytest.raises(InputError, match="blocks are missing"):
+        corpus.read(tmp_path / "new")
 
 
 def test_killed_writing_is_never_read_and_goes_on_where_it_was(tmp_path, monkeypatch):

@@ -1,6 +1,5 @@
 """The adapter to MediaPipe, with a stand-in for the package (its parsing, order, modes and errors)."""
 
-import contextlib
 import logging
 import sys
 import types
@@ -18,9 +17,9 @@ class Point(types.SimpleNamespace):
     pass
 
 
-def mesh(shift):
+def mesh(shift, size=1.0):
     """478 points: x grows with the index, y falls."""
-    return [Point(x=i / 1000 + shift, y=0.9 - i / 1000, z=0.0) for i in range(478)]
+    return [Point(x=size * i / 1000 + shift, y=0.9 - size * i / 1000, z=0.0) for i in range(478)]
 
 
 @pytest.fixture
@@ -28,8 +27,8 @@ def package(monkeypatch):
     """A module that answers like mediapipe: it sees the faces in `package.scene`, one entry per picture."""
     calls = []
 
-    class Landmarker(contextlib.AbstractContextManager):
-        def __exit__(self, *_):
+    class Landmarker:
+        def close(self):
             calls.append("closed")
 
         def detect(self, image):
@@ -70,24 +69,24 @@ def task(tmp_path):
 PICTURE = np.zeros((200, 400, 3), np.uint8)
 
 
-def test_all_faces_are_given_in_pixels_in_ibug_order(package, task):
-    package.scene = [[mesh(0.0), mesh(0.25)], []]
-    with mediapipe_tracker.open_landmarker(task, faces=2) as find:
-        both, none = find(PICTURE), find(PICTURE)
-    assert both.shape == (2, 68, 2) and none.shape == (0, 68, 2)
-    np.testing.assert_allclose(both[0, :, 0], LANDMARKS_68 / 1000 * 400, rtol=1e-5)
-    np.testing.assert_allclose(both[1, :, 0] - both[0, :, 0], 100, rtol=1e-5)
-    np.testing.assert_allclose(both[0, :, 1], (0.9 - LANDMARKS_68 / 1000) * 200, rtol=1e-5)
+def test_all_faces_are_given_in_pixels_in_ibug_order_the_largest_first(package, task):
+    package.scene = [[mesh(0.25, size=0.5), mesh(0.0)], []]
+    find = mediapipe_tracker.Tracker(task, faces=2)
+    (large, small), none = find(PICTURE), find(PICTURE)
+    assert large.shape == (68, 2) and none == []
+    np.testing.assert_allclose(large[:, 0], LANDMARKS_68 / 1000 * 400, rtol=1e-5)
+    np.testing.assert_allclose(large[:, 1], (0.9 - LANDMARKS_68 / 1000) * 200, rtol=1e-5)
+    np.testing.assert_allclose(small[:, 0], (LANDMARKS_68 / 2000 + 0.25) * 400, rtol=1e-5)
     options = package.calls[0]
     assert options["num_faces"] == 2 and options["running_mode"] == "image"
     assert options["base_options"] == {"model_asset_path": str(task)}
-    assert package.calls[-1] == "closed"
 
 
 def test_a_video_is_tracked_with_its_times_and_gaps(package, task):
     package.scene = [[mesh(0.0)], [], [mesh(0.1)]]
     track = mediapipe_tracker.track(task, iter([PICTURE] * 3), fps=25.0)
-    assert package.calls[1:4] == [0, 40, 80]
+    assert package.calls[1:] == [0, 40, 80, "closed"]
+    assert package.calls[0]["running_mode"] == "video"
     np.testing.assert_array_equal(track.confidence[:, 0], [1, 0, 1])
     assert np.isfinite(track.landmarks).all() and track.size == (200, 400) and track.fps == 25.0
 
@@ -99,8 +98,9 @@ def test_a_video_without_a_face_is_refused(package, task):
 
 
 def test_another_model_file_than_the_known_one_is_told(package, task, caplog):
-    with caplog.at_level(logging.WARNING, logger="jaxtalk"), mediapipe_tracker.open_landmarker(task):
-        assert "is not the face_landmarker.task" in caplog.text
+    with caplog.at_level(logging.WARNING, logger="jaxtalk"):
+        mediapipe_tracker.Tracker(task)
+    assert "is not the face_landmarker.task" in caplog.text
 
 
 def test_the_known_model_file_raises_no_warning(published, caplog):
@@ -111,15 +111,15 @@ def test_the_known_model_file_raises_no_warning(published, caplog):
 def test_wrong_files_and_missing_packages_end_in_one_line(package, task, tmp_path, monkeypatch):
     (tmp_path / "text.task").write_text("hello")
     for path, message in ((tmp_path / "none.task", "cannot be read"), (tmp_path / "text.task", "is no MediaPipe task")):
-        with pytest.raises(InputError, match=message), mediapipe_tracker.open_landmarker(path):
-            pass
+        with pytest.raises(InputError, match=message):
+            mediapipe_tracker.Tracker(path)
     package.error = RuntimeError("Unable to open zip archive.\nsecond line")
-    with pytest.raises(InputError, match="Unable to open") as caught, mediapipe_tracker.open_landmarker(task):
-        pass
+    with pytest.raises(InputError, match="Unable to open") as caught:
+        mediapipe_tracker.Tracker(task)
     assert "\n" not in str(caught.value)
     package.error = OSError("libGLESv2.so.2: cannot open shared object file")
-    with pytest.raises(InputError, match="libgles2"), mediapipe_tracker.open_landmarker(task):
-        pass
+    with pytest.raises(InputError, match="libgles2"):
+        mediapipe_tracker.Tracker(task)
     monkeypatch.setitem(sys.modules, "mediapipe", None)
-    with pytest.raises(InputError, match=r"jaxtalk\[mediapipe\]"), mediapipe_tracker.open_landmarker(task):
-        pass
+    with pytest.raises(InputError, match=r"jaxtalk\[mediapipe\]"):
+        mediapipe_tracker.Tracker(task)
