@@ -71,7 +71,7 @@ def _step(residuals, frames, x, y, stiffness, damping):
     # Twice the stiffness towards each neighbour: the bound above.
     ties = jnp.zeros_like(x).at[1:].add(2 * stiffness).at[:-1].add(2 * stiffness)
     blocks = _damped(blocks, damping) + jnp.einsum("ti,ij->tij", ties, jnp.eye(x.shape[1]))
-    solved = solve(blocks, right)  # t n 1+m
+    solved = _solve(blocks, right)  # t n 1+m
     free, bound = solved[..., 0], solved[..., 1:]
     border = right[..., 1:]  # t n m
     schur = _damped(shared.sum(0), damping) - jnp.einsum("tnm,tnk->mk", border, bound)
@@ -84,7 +84,7 @@ def _damped(matrix, damping):
     return matrix + jnp.einsum("...i,ij->...ij", damping * diagonal + 1e-6, jnp.eye(matrix.shape[-1]))
 
 
-def solve(matrix, right):
+def _solve(matrix, right):
     inverse = _inverse_of_triangle(jnp.linalg.cholesky(matrix))
     return jnp.einsum("...ji,...jk->...ik", inverse, inverse @ right)
 

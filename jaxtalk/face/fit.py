@@ -190,7 +190,7 @@ def _pos(template, landmarks, confidence):
     rows = rows / scale[None, :]
     normal = jnp.einsum("v,vi,vj->ij", weight, rows, rows)
     normal = normal + (1e-6 * jnp.trace(normal) + 1e-6) * jnp.eye(4)
-    affine = bundle.solve(normal, jnp.einsum("v,vi,vc->ic", weight, rows, landmarks)) / scale[:, None]
+    affine = jnp.linalg.solve(normal, jnp.einsum("v,vi,vc->ic", weight, rows, landmarks)) / scale[:, None]
     right, up = affine[:3, 0], -affine[:3, 1]
     long = jnp.array([_length(right), _length(up)])
     # The pair of orthogonal directions closest to both.

@@ -7,8 +7,8 @@ The wheels of mediapipe carry no model: https://ai.google.dev/edge/mediapipe/sol
 `face_landmarker.task` (Apache-2.0). The package is imported only when a tracker is made.
 """
 
-import atexit
 import contextlib
+import ctypes
 import hashlib
 import logging
 import zipfile
@@ -49,7 +49,8 @@ class Tracker:
             raise InputError(
                 f"{task}: mediapipe cannot use it ({_first_line(error)}); get face_landmarker.task"
             ) from error
-        atexit.register(self.close)  # when left to the interpreter's last moments, mediapipe complains
+        # When the interpreter ends, mediapipe would close itself too late and print a traceback: `close` alone does it.
+        ctypes.pythonapi.Py_IncRef(ctypes.py_object(self.landmarker))
 
     def __call__(self, picture: UInt8[np.ndarray, "h w 3"]) -> list[Float[np.ndarray, "68 2"]]:
         """The 68 points of each face in pixels, the largest face first."""
@@ -64,7 +65,6 @@ class Tracker:
         return sorted(found, key=lambda points: -np.prod(np.ptp(points, axis=0)))
 
     def close(self) -> None:
-        atexit.unregister(self.close)
         self.landmarker.close()
 
 
