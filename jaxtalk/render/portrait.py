@@ -30,6 +30,7 @@ from jaxtalk.render.settle import settle
 WIDTH = 0.008  # metres: reach of one landmark's correction
 DEEPER = 0.004  # metres: eyeballs and the inside of the mouth are drawn this much further back
 RIM = 0.002  # metres
+RAMP = 0.03  # of the picture's side: where it begins to move
 BEHIND = 0.004  # metres behind what is seen from which a vertex counts as hidden
 
 
@@ -205,7 +206,8 @@ def draw(
     here = jnp.stack(jnp.meshgrid(jnp.arange(width) + 0.5, jnp.arange(height) + 0.5), -1)
     around = here + warp.backward(moved, height, width)
     face = drawn[..., 2:3] * _feather(drawn[..., 2:3])
-    source = settle(around + face * (drawn[..., :2] - around))
+    moved = around + face * (drawn[..., :2] - around) - here
+    source = settle(here + _frame(here, height, width) * moved)
 
     both = texture.at(portrait.image, source)
     colour = both[..., :3] + drawn[..., 3:4] * (both[..., 3:] - both[..., :3])
@@ -280,6 +282,12 @@ def _feather(face):
     height, width = face.shape[:2]
     small = blur(jax.image.resize(face, (height // 4, width // 4, 1), "linear"), 2)
     return smoothstep(0.5, 0.9, jax.image.resize(small, face.shape, "linear"))
+
+
+def _frame(here, height, width):
+    """0 on the picture's outline, 1 a little further in [h w 1]: a drawn part of a picture fits into the whole."""
+    end = jnp.array([[[width, height]]]) - here
+    return jnp.clip((jnp.minimum(here, end).min(-1, keepdims=True) - 0.5) / (RAMP * max(height, width)), 0.0, 1.0)
 
 
 def _soft(image, eye, unit):
