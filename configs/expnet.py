@@ -36,6 +36,7 @@ OPEN_CLIPS = (
     "vox_00086", "vox_00098", "vox_00373", "vox_00473", "vox_517600055", "vox_620900105", "vox_681100216",
     "vox_731200067", "vox_741400104", "vox_741400163", "vox_796100172", "vrt_1", "vrt_3", "vrt_5", "ls_1", "ls_3",
 )  # fmt: skip
+PLAIN = 0.3  # share of windows that are not varied
 CLOSURES = np.array([phonemes.LETTERS.index(letter) for letter in "pbm"])
 
 
@@ -104,7 +105,7 @@ class Task:
         return train_state.create(variables, self.optimizer, rng)
 
     def loss(self, params, stats, batch, rng):
-        windows = mel_augment.augment(rng, batch["window"])
+        windows = mel_augment.augment(rng, batch["window"], plain=PLAIN)
         blink = batch["expression"][:, INDEX["eyeBlinkLeft"]]
         (moved, aux), updates = self.network.apply(
             {"params": params["expnet"], "batch_stats": stats},
@@ -118,7 +119,7 @@ class Task:
         logits = aux["embedding"] @ params["phoneme"]["kernel"] + params["phoneme"]["bias"][None]
         terms = self.terms(moved * spread[None] + mean[None], logits, batch)
         metrics = {name: Mean.of(error, weight) for name, (error, weight) in terms.items()}
-        scale = {"coefficients": 1.0, "lip_points": 1.0, "opening": 0.5, "closure": 0.2, "phoneme": 0.5}
+        scale = {"coefficients": 1.0, "lip_points": 1.0, "opening": 1.0, "closure": 1.0, "phoneme": 0.5}
         total = sum(scale[name] * metrics[name].sum for name in terms) / len(blink)
         return total, (updates["batch_stats"], metrics)
 
@@ -142,8 +143,8 @@ class Task:
         """(loss of each frame, its weight: 1 where that is known)."""
         spread = self.scale[1]
         exact = (batch["phoneme"] >= 0).astype(jnp.float32)
-        closed = exact * jnp.isin(batch["phoneme"], CLOSURES)
-        size = self.common.opening[1]
+        mean_gap, size = self.common.opening
+        closed = exact * jnp.isin(batch["phoneme"], CLOSURES) * (batch["opening"] < 0.1 * (mean_gap + 2 * size))
         gap = (predicted @ jnp.asarray(mouth().opening) - batch["opening"]) / size
         return {
             "coefficients": (
@@ -153,7 +154,7 @@ class Task:
                 lips.lip_points(predicted, batch["expression"], jnp.asarray(mouth().points)) / self.lip_variance, exact
             ),
             "opening": (gap**2, batch["opening_known"]),
-            "closure": (jnp.abs(gap), closed),
+            "closure": (jax.nn.relu(gap), closed),  # a mean of closed and open lips would not be closed
         } | ({} if logits is None else {
             "phoneme": (
                 optax.softmax_cross_entropy_with_integer_labels(logits, jnp.maximum(batch["phoneme"], 0)), exact

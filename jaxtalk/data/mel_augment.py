@@ -12,14 +12,18 @@ _TRACTS = np.linspace(
 )  # factors on all frequencies: shorter and longer vocal tracts (Jaitly, Hinton 2013)
 
 
-def augment(rng: Key[Array, ""], windows: Float[Array, "b 80 16"]) -> Float[Array, "b 80 16"]:
-    """Each window with its own vocal tract, colour, noise floor and a hidden band (SpecAugment, Park et al. 2019)."""
-    tract, colour, floor, noise, hide = jax.random.split(rng, 5)
+def augment(rng: Key[Array, ""], windows: Float[Array, "b 80 16"], plain: float = 0.0) -> Float[Array, "b 80 16"]:
+    """Each window with its own vocal tract, colour, noise floor and a hidden band (SpecAugment, Park et al. 2019).
+
+    A share `plain` of the windows stays as it is.
+    """
+    tract, colour, floor, noise, hide, keep = jax.random.split(rng, 6)
     x = stretch_frequency(tract, windows)
     x = recolour(colour, x)
     x = raise_floor(floor, x)
     x = x + 0.15 * jax.random.normal(noise, x.shape)
-    return hide_band(hide, x)
+    x = hide_band(hide, x)
+    return jnp.where(jax.random.bernoulli(keep, plain, (len(windows), 1, 1)), windows, x)
 
 
 def stretch_frequency(rng: Key[Array, ""], windows: Float[Array, "b 80 16"]) -> Float[Array, "b 80 16"]:
