@@ -26,12 +26,15 @@ def operands(space, window, batch=2, channels=3, features=4):
     )
 
 
-def plain(x, kernel, stride, padding):
+def plain(x, kernel, stride, padding, dilation=1, groups=1):
     axes = x.ndim - 2
     stride, padding = ((v,) * axes if isinstance(v, int) else v for v in (stride, padding))
     space = "DHW"[-axes:]
     numbers = (f"N{space}C", f"{space}IO", f"N{space}C")
-    return jax.lax.conv_general_dilated(x, kernel, stride, [(p, p) for p in padding], dimension_numbers=numbers)
+    both_sides = [(p, p) for p in padding]
+    return jax.lax.conv_general_dilated(
+        x, kernel, stride, both_sides, None, (dilation,) * axes, numbers, feature_group_count=groups
+    )
 
 
 def plain_transposed(x, kernel, stride, padding, extra):
@@ -59,6 +62,39 @@ def test_transposed_is_the_transpose(space, window, stride, padding, extra):
     ours = jax.jit(values_and_gradients(lambda x, k: convolve_transposed(x, k, stride, padding, extra)))(x, kernel)
     expected = jax.jit(values_and_gradients(lambda x, k: plain_transposed(x, k, stride, padding, extra)))(x, kernel)
     jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, atol=1e-4), ours, expected)
+
+
+SEQUENCES = [  # length, window, stride, padding, dilation, groups
+    (90, 16, 1, 8, 1, 4),  # a long kernel in three blocks, the last one not full
+    (32, 17, 1, 0, 1, 2),  # in one
+    (41, 10, 5, 0, 1, 1),
+    (23, 3, 2, 1, 1, 2),
+    (30, 5, 1, 4, 2, 1),
+    (30, 3, 2, 3, 4, 2),
+]
+
+
+@pytest.mark.parametrize("length, window, stride, padding, dilation, groups", SEQUENCES)
+def test_sequences_by_every_formulation(monkeypatch, length, window, stride, padding, dilation, groups):
+    """The forms for other backends are plain XLA too, so they can be checked anywhere."""
+    x, kernel = operands((length,), (window,), channels=8 // groups, features=12)
+    x = jnp.concatenate([x * (i + 1) for i in range(groups)], -1)
+
+    def all_derivatives(layer):
+        def value(x, kernel):
+            return layer(x, kernel, stride, padding, dilation, groups)
+
+        def run(*given):
+            directions = tuple(jnp.cos(3 * v) for v in given)
+            return values_and_gradients(value)(*given), jax.jvp(value, given, directions)[1]
+
+        return jax.jit(run)(x, kernel)
+
+    expected = all_derivatives(plain)
+    for backend in ("cpu",) if stride == dilation == 1 else ("cpu", "gpu"):
+        monkeypatch.setattr(jax, "default_backend", lambda name=backend: name)
+        ours = all_derivatives(convolve)
+        jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-5, atol=1e-3), ours, expected)
 
 
 def values_and_gradients(layer):
