@@ -12,6 +12,8 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
+from jaxtalk.audio import stft
+
 RATE = 16000  # samples per second
 HOP = 200  # samples between columns: 80 columns a second
 SIZE = 800  # samples in an STFT window, a whole number of hops
@@ -19,7 +21,6 @@ BANDS = 80
 EMPHASIS = 0.97
 SPAN = 16  # columns that one video frame listens to
 COLUMNS_PER_SECOND = RATE / HOP
-_BLOCK = 2048  # columns transformed at once, so that an hour of speech needs no more room than half a minute
 
 
 @functools.partial(jax.jit, static_argnames="pad")
@@ -30,25 +31,14 @@ def log_mel(wave: Float[Array, "*b n"], pad: Literal["reflect", "constant"] = "r
     `pad` is how the sound goes on beyond its ends: by reflection in the published models, by zeros ("constant") in
     the same code under newer librosa. Differentiable; gradients are finite in silence too.
     """
-    columns = 1 + wave.shape[-1] // HOP
-    size = min(columns, _BLOCK)
-    blocks = -(-columns // size)
     pair = jnp.stack([wave, _delayed(wave)])
-    ends = [(0, 0)] * wave.ndim
-    padded = jnp.pad(pair, [*ends, (SIZE // 2, SIZE // 2)], mode=pad)
-    length = (blocks * size + SIZE // HOP - 1) * HOP  # whole hops, enough for the last block
-    padded = jnp.pad(padded, [*ends, (0, max(0, length - padded.shape[-1]))])[..., :length]
-    hops = padded.reshape(*pair.shape[:-1], -1, HOP)
+    return stft.over_frames(_column, stft.centre(pair, SIZE, pad), SIZE, HOP)
 
-    def block(first):
-        own = jax.lax.dynamic_slice_in_dim(hops, first, size + SIZE // HOP - 1, axis=-2)
-        pieces = jnp.concatenate([own[..., k : k + size, :] for k in range(SIZE // HOP)], axis=-1)
-        real, imaginary = _spectrum(pieces)
-        return _decibels(real[0] - EMPHASIS * real[1], imaginary[0] - EMPHASIS * imaginary[1])
 
-    mel = jax.lax.map(block, size * jnp.arange(blocks))
-    mel = jnp.moveaxis(mel, 0, -3).reshape(*wave.shape[:-1], blocks * size, BANDS)
-    return mel[..., :columns, :]
+def _column(pieces: Float[Array, "2 *b 800"]) -> Float[Array, "*b 80"]:
+    """Pre-emphasis is done on the spectra of the sound and of the sound one sample later: see `stft.spectrum`."""
+    real, imaginary = stft.spectrum(pieces)
+    return _decibels(real[0] - EMPHASIS * real[1], imaginary[0] - EMPHASIS * imaginary[1])
 
 
 def emphasise(wave: Float[Array, "*b n"]) -> Float[Array, "*b n"]:
@@ -60,32 +50,6 @@ def _delayed(wave: Float[Array, "*b n"]) -> Float[Array, "*b n"]:
     return jnp.pad(wave, [(0, 0)] * (wave.ndim - 1) + [(1, 0)])[..., :-1]
 
 
-def _spectrum(pieces: Float[Array, "*b 800"]) -> tuple[Float[Array, "*b 401"], Float[Array, "*b 401"]]:
-    """Real and imaginary DFT under a Hann window, with about ten bits more than float32 arithmetic gives.
-
-    A quiet band beside a loud one drowns in the rounding of a float32 FFT (and in that of pre-emphasis, which is
-    therefore done on spectra). So samples and kernel are cut into multiples of 1/256 and a rest (Ozaki et al. 2012):
-    the products of multiples and their sums are exact in float32, and all others are small.
-    """
-    kernel = _fourier()
-    coarse_kernel = np.round(256 * kernel) / 256
-    coarse = jnp.round(256 * pieces) / 256  # has no derivative, so that of the rest is the DFT's
-    multiply = functools.partial(jnp.matmul, precision="highest")
-    exact = multiply(coarse, jnp.asarray(coarse_kernel, jnp.float32))
-    small = multiply(coarse, jnp.asarray(kernel - coarse_kernel, jnp.float32))
-    small = small + multiply(pieces - coarse, jnp.asarray(kernel, jnp.float32))
-    return tuple(jnp.split(exact + small, 2, axis=-1))
-
-
-@functools.cache
-def _fourier() -> Float[np.ndarray, "800 802"]:
-    """Periodic Hann window times cosines, and times sines."""
-    n = np.arange(SIZE)
-    hann = 0.5 - 0.5 * np.cos(2 * np.pi * n / SIZE)
-    angle = 2 * np.pi / SIZE * (np.outer(n, np.arange(SIZE // 2 + 1)) % SIZE)
-    return hann[:, None] * np.concatenate([np.cos(angle), -np.sin(angle)], axis=1)
-
-
 def _decibels(real: Float[Array, "*b 401"], imaginary: Float[Array, "*b 401"]) -> Float[Array, "*b 80"]:
     """Scaled decibels of the mel bands."""
     magnitude = jnp.sqrt(real**2 + imaginary**2 + 1e-20)  # 1e-20 keeps the gradient finite at zero
@@ -95,10 +59,15 @@ def _decibels(real: Float[Array, "*b 401"], imaginary: Float[Array, "*b 401"]) -
 
 
 @functools.cache
-def filters() -> Float[np.ndarray, "80 401"]:
-    """Triangular filters from 55 to 7600 Hz, evenly spaced on Slaney's mel scale, each of unit area (in Hz)."""
-    edges = _hertz(np.linspace(_mel(55.0), _mel(7600.0), BANDS + 2))
-    frequencies = np.arange(SIZE // 2 + 1) * RATE / SIZE
+def filters(
+    size: int = SIZE, bands: int = BANDS, low: float = 55.0, high: float = 7600.0
+) -> Float[np.ndarray, "bands f"]:
+    """Triangular filters from `low` to `high` Hz, evenly spaced on Slaney's mel scale, each of unit area (in Hz).
+
+    They weigh the 1 + size // 2 bins of a DFT of `size` samples. The defaults are Wav2Lip's.
+    """
+    edges = _hertz(np.linspace(_mel(low), _mel(high), bands + 2))
+    frequencies = np.arange(size // 2 + 1) * RATE / size
     rise = (frequencies - edges[:-2, None]) / np.diff(edges)[:-1, None]
     fall = (edges[2:, None] - frequencies) / np.diff(edges)[1:, None]
     triangles = np.maximum(0, np.minimum(rise, fall))
