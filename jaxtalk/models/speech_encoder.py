@@ -1,0 +1,299 @@
+"""wav2vec 2.0 (Baevski et al., 2020) and HuBERT (Hsu et al., 2021): speech to features that know their context.
+
+wave [n], 16 kHz --feature encoder: 7 convolutions--> [t, 512], 50 a second: t = (n - 80) // 320
+                 --norm, linear--> [t, d] --+ positional convolution--> transformer --> [t, d]
+
+Both are one network and differ in how they were trained. `BASE` normalises once, each channel of the first convolution
+over time, and behind each transformer block; `LARGE` normalises each frame behind every convolution, and before each
+block. A batch of utterances of several lengths gives what each would give alone: statistics over time and attention
+see only an utterance's own frames, and features beyond its end are 0.
+"""
+
+import dataclasses
+import math
+from collections.abc import Mapping
+from typing import Any, Literal
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+from jax.typing import DTypeLike
+from jaxtyping import Array, Bool, Float, Int
+
+from jaxtalk.errors import InputError
+from jaxtalk.nn.conv import Conv, convolve
+
+RATE = 16000  # samples a second
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Config:
+    """The defaults are wav2vec 2.0 Base and HuBERT Base."""
+
+    width: int = 768
+    layers: int = 12
+    heads: int = 12
+    hidden: int = 3072  # of the feed-forward blocks
+    conv_widths: tuple[int, ...] = (512,) * 7
+    conv_windows: tuple[int, ...] = (10, 3, 3, 3, 3, 2, 2)
+    conv_strides: tuple[int, ...] = (5, 2, 2, 2, 2, 2, 2)
+    conv_bias: bool = False
+    conv_norm: Literal["group", "layer"] = "group"
+    feature_norm: bool = True  # before the projection; a few HuBERT descendants lack it
+    position_window: int = 128  # frames
+    position_groups: int = 16
+    norm_first: bool = False  # layer norm before each block ("stable layer norm") or behind it
+    epsilon: float = 1e-5  # of all norms
+    dropout: float = 0.1  # in training
+    normalise: bool = True  # whether waves were given through `normalise` in training; never done inside
+    attention: Literal["xla", "cudnn"] = "xla"  # cudnn: on NVIDIA GPUs in bfloat16, without forward mode
+    dtype: DTypeLike = jnp.float32
+
+    @classmethod
+    def of(cls, values: Mapping[str, Any]) -> "Config":
+        """From JSON values, as `io.weights` keeps them."""
+        return cls(**{name: tuple(v) if isinstance(v, list) else v for name, v in values.items()})
+
+    @property
+    def hop(self) -> int:
+        """Samples between frames: 320, which is 20 ms."""
+        return math.prod(self.conv_strides)
+
+    @property
+    def reach(self) -> int:
+        """Samples that a frame of the feature encoder hears: 400, which is 25 ms."""
+        reach = 1
+        for window, stride in zip(self.conv_windows[::-1], self.conv_strides[::-1], strict=True):
+            reach = stride * (reach - 1) + window
+        return reach
+
+    def frames(self, samples):
+        """How many frames so many samples give: an int or an array."""
+        frames = (samples - self.reach) // self.hop + 1
+        return frames * (frames > 0)
+
+
+BASE = Config()
+LARGE = Config(width=1024, layers=24, heads=16, hidden=4096, conv_bias=True, conv_norm="layer", norm_first=True)
+
+
+def normalise(wave: Float[Array, "b n"], lengths: Int[Array, "b"] | None = None) -> Float[Array, "b n"]:
+    """Each utterance with mean 0 and variance 1 over its own samples, and 0 beyond its end."""
+    own = _own(lengths, wave)
+    mean, variance = (value[..., 0] for value in _moments(wave[..., None], own))
+    return jnp.where(own, (wave - mean) / jnp.sqrt(variance + 1e-7), 0.0)
+
+
+class FeatureEncoder(nn.Module):
+    """From samples to frames, each of which hears 25 ms."""
+
+    config: Config
+
+    @nn.compact
+    def __call__(
+        self,
+        wave: Float[Array, "b n"],
+        lengths: Int[Array, "b"] | None = None,
+        statistics: tuple[Float[Array, "b c"], Float[Array, "b c"]] | None = None,
+    ) -> Float[Array, "b t c"]:
+        """`statistics`: mean and variance of the first convolution over a longer utterance of which `wave` is a part.
+
+        They take the place of those over `wave` where `config.conv_norm` is "group".
+        """
+        c = self.config
+        if wave.shape[1] < c.reach:
+            raise InputError(f"{wave.shape[1]} samples are too short for speech; give at least {c.reach} at {RATE} Hz")
+        lengths = jnp.full(wave.shape[0], wave.shape[1]) if lengths is None else lengths
+        x = wave[..., None]
+        for i, (width, window, stride) in enumerate(zip(c.conv_widths, c.conv_windows, c.conv_strides, strict=True)):
+            x = Conv(width, (window,), stride, bias=c.conv_bias, dtype=c.dtype, name=f"conv_{i}")(x)
+            lengths = (lengths - window) // stride + 1
+            if c.conv_norm == "layer":
+                x = _layer_norm(c, f"norm_{i}")(x)
+            elif i == 0:
+                x = ChannelNorm(c.epsilon, name="norm_0")(x, _own(lengths, x[..., 0]), statistics).astype(c.dtype)
+            x = nn.gelu(x, approximate=False)
+        return x
+
+
+class ChannelNorm(nn.Module):
+    """Group norm with one channel a group: each channel with mean 0 and variance 1 over an utterance's time."""
+
+    epsilon: float
+
+    @nn.compact
+    def __call__(
+        self,
+        x: Float[Array, "b t c"],
+        own: Bool[Array, "b t"],
+        statistics: tuple[Float[Array, "b c"], Float[Array, "b c"]] | None = None,
+    ) -> Float[Array, "b t c"]:
+        """`own`: which frames belong to the utterance; `statistics` to use instead of theirs."""
+        scale = self.param("scale", nn.initializers.ones, x.shape[-1:], jnp.float32)
+        bias = self.param("bias", nn.initializers.zeros, x.shape[-1:], jnp.float32)
+        x = x.astype(jnp.float32)
+        mean, variance = _moments(x, own) if statistics is None else (value[:, None] for value in statistics)
+        factor = scale[None, None] * jax.lax.rsqrt(variance + self.epsilon)
+        return x * factor + (bias[None, None] - mean * factor)
+
+
+class PositionalConvolution(nn.Module):
+    """Relative positions from a wide grouped convolution, its kernel given by direction and magnitude at each tap."""
+
+    config: Config
+
+    @nn.compact
+    def __call__(self, x: Float[Array, "b t d"]) -> Float[Array, "b t d"]:
+        c = self.config
+        shape = (c.position_window, c.width // c.position_groups, c.width)
+        direction = self.param("direction", nn.initializers.lecun_normal(), shape, jnp.float32)
+        length = jnp.sqrt(jnp.sum(direction**2, axis=(1, 2)))
+        magnitude = self.param("magnitude", lambda _: length)  # so that the kernel starts as the direction
+        bias = self.param("bias", nn.initializers.zeros, shape[-1:], jnp.float32)
+        kernel = ((magnitude / length)[:, None, None] * direction).astype(c.dtype)
+        y = convolve(x, kernel, padding=c.position_window // 2, groups=c.position_groups)
+        return nn.gelu(y[:, : x.shape[1]] + bias.astype(c.dtype)[None, None], approximate=False)
+
+
+class Attention(nn.Module):
+    """Every frame looks at every frame of its utterance."""
+
+    config: Config
+
+    @nn.compact
+    def __call__(self, x: Float[Array, "b t d"], own: Bool[Array, "b t"] | None) -> Float[Array, "b t d"]:
+        c = self.config
+        query, key, value = (
+            nn.Dense(c.width, dtype=c.dtype, name=name)(x).reshape(*x.shape[:2], c.heads, -1)
+            for name in ("query", "key", "value")
+        )
+        seen = None if own is None else own[:, None, None]
+        y = jax.nn.dot_product_attention(query, key, value, mask=seen, implementation=c.attention)
+        return nn.Dense(c.width, dtype=c.dtype, name="out")(y.reshape(x.shape))
+
+
+class Layer(nn.Module):
+    """One transformer layer: attention, then a feed-forward block, each added to what it was given."""
+
+    config: Config
+
+    @nn.compact
+    def __call__(
+        self, x: Float[Array, "b t d"], own: Bool[Array, "b t"] | None, *, train: bool = False
+    ) -> Float[Array, "b t d"]:
+        c = self.config
+        attention_norm, feed_forward_norm = _layer_norm(c, "attention_norm"), _layer_norm(c, "feed_forward_norm")
+        drop = nn.Dropout(c.dropout, deterministic=not train)
+        attend = Attention(c, name="attention")
+        widen, narrow = (nn.Dense(n, dtype=c.dtype, name=m) for n, m in ((c.hidden, "widen"), (c.width, "narrow")))
+
+        def feed_forward(x):
+            return narrow(drop(nn.gelu(widen(x), approximate=False)))
+
+        if c.norm_first:
+            x = x + drop(attend(attention_norm(x), own))
+            return x + drop(feed_forward(feed_forward_norm(x)))
+        x = attention_norm(x + drop(attend(x, own)))
+        return feed_forward_norm(x + drop(feed_forward(x)))
+
+
+class ContextNetwork(nn.Module):
+    """From frames to frames that know each other."""
+
+    config: Config
+
+    @nn.compact
+    def __call__(
+        self,
+        features: Float[Array, "b t c"],
+        own: Bool[Array, "b t"] | None = None,
+        masked: tuple[Bool[Array, "b t"], Float[Array, "d"]] | None = None,
+        *,
+        train: bool = False,
+    ) -> tuple[Float[Array, "b t d"], dict[str, Any]]:
+        """`masked`: the frames that are hidden in pretraining, and the vector that stands in for them."""
+        c = self.config
+        drop = nn.Dropout(c.dropout, deterministic=not train)
+        normed = _layer_norm(c, "feature_norm")(features) if c.feature_norm else features
+        x = projected = nn.Dense(c.width, dtype=c.dtype, name="projection")(normed)
+        x = drop(x)
+        if masked is not None:
+            x = jnp.where(masked[0][..., None], masked[1].astype(c.dtype)[None, None], x)
+        if own is not None:
+            x = jnp.where(own[..., None], x, 0)  # as the zeros beyond the ends of an utterance alone
+        position = PositionalConvolution(c, name="position")(x)
+        x, norm = x + position, _layer_norm(c, "norm")
+        x = drop(x if c.norm_first else norm(x))
+        layers = []
+        for i in range(c.layers):
+            x = Layer(c, name=f"layer_{i}")(x, own, train=train)
+            layers.append(x)
+        x = (norm(x) if c.norm_first else x).astype(jnp.float32)
+        if own is not None:
+            x = jnp.where(own[..., None], x, 0)
+        return x, {"normed": normed, "projected": projected, "position": position, "layers": tuple(layers)}
+
+
+class SpeechEncoder(nn.Module):
+    config: Config = BASE
+
+    def setup(self):
+        self.ear = FeatureEncoder(self.config)
+        self.context = ContextNetwork(self.config)
+
+    def __call__(
+        self,
+        wave: Float[Array, "b n"],
+        lengths: Int[Array, "b"] | None = None,
+        masked: tuple[Bool[Array, "b t"], Float[Array, "d"]] | None = None,
+        *,
+        train: bool = False,
+    ) -> tuple[Float[Array, "b t d"], dict[str, Any]]:
+        """The last layer's features, float32, and aux.
+
+        Args:
+            wave: at 16 kHz, at least `config.reach` samples, as the network was trained to get it (`config.normalise`).
+            lengths: samples of each utterance; all, where it is not given.
+            masked: see `ContextNetwork`.
+
+        Returns:
+            features, and aux: `own` (which frames belong to the utterance, None without lengths), `features` of the
+            convolutions, `normed` and `projected`, `position`, and `layers`, the outputs of every transformer layer
+            (before the last norm). Only `own` says which frames of aux mean something.
+        """
+        c = self.config
+        features = self.ear(wave, lengths)
+        own = None if lengths is None else _own(c.frames(lengths), features[..., 0])
+        x, aux = self.context(features, own, masked, train=train)
+        return x, aux | {"own": own, "features": features}
+
+    def hear(
+        self,
+        wave: Float[Array, "b n"],
+        statistics: tuple[Float[Array, "b c"], Float[Array, "b c"]] | None = None,
+    ) -> Float[Array, "b t c"]:
+        """Features of the convolutions alone; see `FeatureEncoder`."""
+        return self.ear(wave, None, statistics)
+
+    def contextualise(self, features: Float[Array, "b t c"], own: Bool[Array, "b t"]) -> Float[Array, "b t d"]:
+        """The last layer's features from those of the convolutions."""
+        return self.context(features, own)[0]
+
+
+def _layer_norm(config: Config, name: str) -> nn.LayerNorm:
+    """Statistics in float32, and from centred values: the quick formula loses digits that the published nets show."""
+    return nn.LayerNorm(config.epsilon, dtype=config.dtype, use_fast_variance=False, name=name)
+
+
+def _own(lengths: Int[Array, "b"] | None, x: Array) -> Bool[Array, "b t"]:
+    """Which places of x [b, t] lie within each length."""
+    if lengths is None:
+        return jnp.ones(x.shape, bool)
+    return jnp.arange(x.shape[1])[None] < lengths[:, None]
+
+
+def _moments(x: Float[Array, "b t c"], own: Bool[Array, "b t"]) -> tuple[Float[Array, "b 1 c"], Float[Array, "b 1 c"]]:
+    """Mean and variance over an utterance's own time; 0 of nothing."""
+    weight = own[..., None] / jnp.maximum(own.sum(1), 1)[:, None, None]
+    mean = jnp.sum(weight * x, axis=1, keepdims=True)
+    return mean, jnp.sum(weight * (x - mean) ** 2, axis=1, keepdims=True)
