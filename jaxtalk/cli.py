@@ -69,6 +69,7 @@ def train(arguments: list[str]) -> None:
 
 def convert(arguments: list[str]) -> None:
     kinds = {"ict": "jaxtalk.convert.ict", "flame": "jaxtalk.convert.flame", "bfm": "jaxtalk.convert.bfm"}
+    kinds |= dict.fromkeys(("wav2vec2", "hubert"), "jaxtalk.convert.speech_encoder")
     if len(arguments) != 3 or arguments[0] not in kinds:
         print(f"usage: jaxtalk convert KIND SRC DST\nkinds: {', '.join(kinds)}")
         sys.exit(0 if arguments in (["-h"], ["--help"]) else 2)
