@@ -38,21 +38,20 @@ def correlate(a, b) -> float:
     return float(np.corrcoef(a, b)[0, 1])
 
 
-def loudness(recording: clips.Recording) -> float:
-    level = recording.mel.mean(-1)
-    return correlate(level[np.clip(np.rint(recording.seconds * 80).astype(int), 0, len(level) - 1)], recording.opening)
-
-
-def adapt(task: expnet_people.People, parts: list[tuple[dict, np.ndarray, float]], step, seed: int):
-    """The variables after training on the given rows of each part."""
+def adapt(task: expnet_people.People, kept: list[int], step, seed: int):
+    """The variables after training on these of the people, and what is to be remembered."""
+    parts = task.parts(without=set(range(len(task.people))) - set(kept))
+    rows = [np.arange(part["features"].shape[1]) for part in parts]
+    owner = np.repeat(np.arange(len(task.people)), [len(r.opening) for r in task.people])
+    rows[-1] = np.flatnonzero(np.isin(owner, kept))
     rng, state = np.random.default_rng(seed), task.init(jax.random.key(seed))
-    shares = np.array([share for *_, share in parts])
+    shares = np.array(expnet_people.SHARES)
     counts = np.floor(task.config.batch * shares / shares.sum()).astype(int)
-    counts[0] += task.config.batch - counts.sum()
+    counts[-1] += task.config.batch - counts.sum()
     for _ in range(task.config.steps):
         picks = []
-        for (part, rows, _), count in zip(parts, counts, strict=True):
-            place = rng.integers(len(part["features"]), size=count), rng.choice(rows, count)
+        for part, mine, count in zip(parts, rows, counts, strict=True):
+            place = rng.integers(len(part["features"]), size=count), rng.choice(mine, count)
             picks.append({key: values[place] for key, values in part.items()})
         batch = {key: jnp.asarray(np.concatenate([pick[key] for pick in picks])) for key in picks[0]}
         state, _ = step(state, batch)
@@ -66,35 +65,26 @@ def opening(task, variables, recording) -> np.ndarray:
 def main(options: Options) -> None:
     task = expnet_people.People(options)
     step = jax.jit(make_step(task.loss, task.optimizer, average=0.98))
-    parts = [
-        (part, np.arange(part["features"].shape[1]), share)
-        for part, (_, share) in zip(task.all_features(), task.sources, strict=True)
-    ]
-    people = task.people
-    owner = np.repeat(np.arange(len(people)), [len(r.opening) for r in people])
-    predicted = {}
+    people, rows = task.people, []
     for i, recording in enumerate(people):
-        part = task.aligned(parts[-1][0], without={i})
-        variables = adapt(task, [*parts[:-1], (part, np.flatnonzero(owner != i), parts[-1][2])], step, options.seed)
-        predicted[recording.name] = opening(task, variables, recording)
-    rows = []
-    for i, recording in enumerate(people):
-        start, gap = opening(task, task.start, recording), predicted[recording.name]
-        row = {"clip": recording.name, "loudness": loudness(recording)}
+        others = [j for j in range(len(people)) if j != i]
+        gap = opening(task, adapt(task, others, step, options.seed), recording)
+        row = {"clip": recording.name, "loudness": correlate(clips.loudness(recording), recording.opening)}
         row["ridge"] = correlate(task.ridge.predict(i, set()), recording.opening)
-        row["no_clips"] = correlate(gaussian_filter1d(start, options.smooth), recording.opening)
+        row["no_clips"] = correlate(opening(task, task.start, recording), recording.opening)
         row["raw"] = correlate(gap, recording.opening)
         row["expnet"] = correlate(gaussian_filter1d(gap, options.smooth), recording.opening)
         rows.append(row)
-    everyone = adapt(task, [*parts[:-1], (task.aligned(parts[-1][0], set()), *parts[-1][1:])], step, options.seed)
+    everyone = adapt(task, list(range(len(people))), step, options.seed)
     for name in TEST_CLIPS:
         recording = expnet.tracked(options.clips, name)
         gap = opening(task, everyone, recording)
-        row = {"clip": name, "loudness": loudness(recording), "raw": correlate(gap, recording.opening)}
+        row = {"clip": name, "loudness": correlate(clips.loudness(recording), recording.opening)}
+        row["raw"] = correlate(gap, recording.opening)
         rows.append(row | {"expnet": correlate(gaussian_filter1d(gap, options.smooth), recording.opening)})
     columns = ["loudness", "ridge", "no_clips", "raw", "expnet"]
     mean = {"clip": "mean of open clips"} | {c: float(np.mean([r[c] for r in rows[: len(people)]])) for c in columns}
-    rows.append(mean | task.evaluate_variables(everyone))
+    rows.append(mean | expnet.evaluate(task, everyone))
     options.output.write_text("".join(json.dumps(row) + "\n" for row in rows))
     print(f"{'clip':28s}" + "".join(f"{c:>13s}" for c in columns))
     for row in rows:

@@ -20,7 +20,7 @@ import optax
 from jaxtalk.audio import speech_windows
 from jaxtalk.data import clips, corpus, mel_augment, phonemes, speech_frames
 from jaxtalk.face.arkit import INDEX, NAMES
-from jaxtalk.face.mouth import mouth
+from jaxtalk.face.mouth import mouth, opening
 from jaxtalk.io import weights
 from jaxtalk.losses import lips
 from jaxtalk.metrics import lip_correlation
@@ -54,7 +54,7 @@ class Config:
     """Which clips."""
     width: int = 16
     batch: int = 80
-    steps: int = 1000
+    steps: int = 4000
     rate: float = 2e-3
     seed: int = 0
 
@@ -69,13 +69,15 @@ class Config:
             evaluate=task.evaluate,
             export=task.export,
             seed=self.seed,
-            evaluate_every=500,
-            save_every=200,
+            evaluate_every=2000,
+            save_every=500,
         )
 
 
 class Task:
     """The data in memory and the pure functions of one run."""
+
+    importance = {"coefficients": 1.0, "lip_points": 1.0, "opening": 1.0, "closure": 1.0, "phoneme": 0.5}
 
     def __init__(self, config: Config):
         self.config = config
@@ -100,28 +102,30 @@ class Task:
     def init(self, rng):
         expression = jnp.zeros((1, len(NAMES)))
         variables = self.network.init(rng, jnp.zeros((1, 80, 16)), expression, jnp.zeros(1))
-        params = {"expnet": variables["params"], "phoneme": _dense(rng, 16 * self.config.width)}
+        params = {"expnet": variables["params"], "phoneme": linear(rng, 16 * self.config.width, len(phonemes.LETTERS))}
         variables = {"params": params, "batch_stats": variables["batch_stats"]}
         return train_state.create(variables, self.optimizer, rng)
 
-    def loss(self, params, stats, batch, rng):
+    def predict(self, params, stats, batch, rng):
+        """Expression in units of its spread, phoneme logits and new batch statistics, in training."""
         windows = mel_augment.augment(rng, batch["window"], plain=PLAIN)
-        blink = batch["expression"][:, INDEX["eyeBlinkLeft"]]
         (moved, aux), updates = self.network.apply(
             {"params": params["expnet"], "batch_stats": stats},
             windows,
             jnp.zeros_like(batch["expression"]),
-            blink,
+            batch["expression"][:, INDEX["eyeBlinkLeft"]],
             train=True,
             mutable="batch_stats",
         )
+        return moved, dense(params["phoneme"], aux["embedding"]), updates["batch_stats"]
+
+    def loss(self, params, stats, batch, rng):
+        moved, logits, stats = self.predict(params, stats, batch, rng)
         mean, spread = self.scale
-        logits = aux["embedding"] @ params["phoneme"]["kernel"] + params["phoneme"]["bias"][None]
         terms = self.terms(moved * spread[None] + mean[None], logits, batch)
-        metrics = {name: Mean.of(error, weight) for name, (error, weight) in terms.items()}
-        scale = {"coefficients": 1.0, "lip_points": 1.0, "opening": 1.0, "closure": 1.0, "phoneme": 0.5}
-        total = sum(scale[name] * metrics[name].sum for name in terms) / len(blink)
-        return total, (updates["batch_stats"], metrics)
+        metrics = {name: Mean.of(error, known) for name, (error, known) in terms.items()}
+        total = sum(self.importance[name] * metrics[name].sum for name in terms) / len(moved)
+        return total, (stats, metrics)
 
     def folded(self, variables):
         """ExpNet as it is used, which adds the portrait's expression.
@@ -145,7 +149,7 @@ class Task:
         exact = (batch["phoneme"] >= 0).astype(jnp.float32)
         mean_gap, size = self.common.opening
         closed = exact * jnp.isin(batch["phoneme"], CLOSURES) * (batch["opening"] < 0.1 * (mean_gap + 2 * size))
-        gap = (predicted @ jnp.asarray(mouth().opening) - batch["opening"]) / size
+        gap = (opening(predicted) - batch["opening"]) / size
         return {
             "coefficients": (
                 lips.coefficients(predicted, batch["expression"], spread, batch["known"]), jnp.ones_like(exact)
@@ -153,13 +157,12 @@ class Task:
             "lip_points": (
                 lips.lip_points(predicted, batch["expression"], jnp.asarray(mouth().points)) / self.lip_variance, exact
             ),
-            "opening": (gap**2, batch["opening_known"]),
+            "opening": (gap**2, jnp.ones_like(exact)),
             "closure": (jax.nn.relu(gap), closed),  # a mean of closed and open lips would not be closed
-        } | ({} if logits is None else {
             "phoneme": (
                 optax.softmax_cross_entropy_with_integer_labels(logits, jnp.maximum(batch["phoneme"], 0)), exact
             ),
-        })  # fmt: skip
+        }  # fmt: skip
 
     def _lip_variance(self) -> float:
         """Square millimetres by which the lips of the corpus move about their mean."""
@@ -169,11 +172,11 @@ class Task:
 
     def evaluate(self, state) -> dict[str, float]:
         """Closures kept and lip error on held-out sentences, and the jaw of FACEGOOD's test sentence."""
-        return self.evaluate_variables(self.folded(state.variables))
+        return evaluate(self, self.folded(state.variables))
 
-    def evaluate_variables(self, variables) -> dict[str, float]:
-        held_out = [clips.synthetic(record) for record in corpus.read(self.config.corpus, "validation")]
-        return evaluate(self, variables, held_out)
+    @functools.cached_property
+    def held_out(self) -> list[clips.Recording]:
+        return [clips.synthetic(record) for record in corpus.read(self.config.corpus, "validation")]
 
     def move(self, variables, recording: clips.Recording) -> np.ndarray:
         """Coefficients [n, 52] of a neutral portrait, from sound alone."""
@@ -207,26 +210,25 @@ def _listen(network, variables, windows):
     return network.apply(variables, windows, still, jnp.zeros(len(windows)))[0]
 
 
-def evaluate(task: Task, variables, held_out: list[clips.Recording]) -> dict[str, float]:
-    """On synthetic speech: closures kept, lip error over that of a still face; on FACEGOOD: the jaw's correlation."""
-    points = jnp.asarray(mouth().points)
-    still = jnp.asarray(task.common.expression[0])
-    closures, error, baseline = [], [], []
-    for recording in held_out:
-        moved = jnp.asarray(task.move(variables, recording))
-        truth = jnp.asarray(recording.expression)
-        gap = moved @ jnp.asarray(mouth().opening)
+def evaluate(task: Task, variables) -> dict[str, float]:
+    """On held-out synthetic speech: closures kept, lip error over that of a still face; FACEGOOD's jaw: correlation."""
+    still, follow = jnp.asarray(task.common.expression[0]), _follow_loudness(task.synthetic)
+    closures, errors = [], {"lip_error": [], "still": [], "loudness": []}
+    for recording in task.held_out:
+        moved, truth = jnp.asarray(task.move(variables, recording)), jnp.asarray(recording.expression)
         phones = _runs(np.isin(recording.phoneme, CLOSURES))
         wide = float(np.percentile(recording.opening, 95))
         if len(phones):
-            closures.append(lip_correlation.kept_closures(gap, jnp.asarray(phones), wide))
-        error.append(Mean.of(jnp.sqrt(lips.lip_points(moved, truth, points))))
-        baseline.append(Mean.of(jnp.sqrt(lips.lip_points(jnp.broadcast_to(still, truth.shape), truth, points))))
+            closures.append(lip_correlation.kept_closures(opening(moved), jnp.asarray(phones), wide))
+        guesses = {"lip_error": moved, "still": jnp.broadcast_to(still, truth.shape), "loudness": follow(recording)}
+        for name, guess in guesses.items():
+            squared = lips.lip_points(guess, truth, jnp.asarray(mouth().points))
+            errors[name].append(Mean.of(jnp.sqrt(squared)))
+    error = {name: float(functools.reduce(Mean.merge, parts).value()) for name, parts in errors.items()}
     result = {
         "closures_kept": float(functools.reduce(Mean.merge, closures).value()),
-        "lip_error_over_still_face": float(
-            functools.reduce(Mean.merge, error).value() / functools.reduce(Mean.merge, baseline).value()
-        ),
+        "lip_error_over_still_face": error["lip_error"] / error["still"],
+        "loudness_error_over_still_face": error["loudness"] / error["still"],
     }
     if task.config.facegood:
         test = _facegood(task.config.facegood, FACEGOOD_TEST)
@@ -236,9 +238,22 @@ def evaluate(task: Task, variables, held_out: list[clips.Recording]) -> dict[str
     return result
 
 
-def _dense(rng, inputs: int):
-    kernel = jax.random.normal(rng, (inputs, len(phonemes.LETTERS))) / np.sqrt(inputs)
-    return {"kernel": kernel, "bias": jnp.zeros(len(phonemes.LETTERS))}
+def _follow_loudness(recordings: list[clips.Recording]):
+    """The baseline: every coefficient as the straight line in loudness that fits `recordings` best."""
+    level = np.concatenate([clips.loudness(r) for r in recordings])
+    expression = np.concatenate([r.expression for r in recordings])
+    slope = ((level - level.mean()) @ (expression - expression.mean(0))) / (level.var() * len(level))
+    return lambda recording: jnp.asarray(
+        expression.mean(0) + (clips.loudness(recording) - level.mean())[:, None] * slope
+    )
+
+
+def linear(rng, inputs: int, outputs: int):
+    return {"kernel": jax.random.normal(rng, (inputs, outputs)) / np.sqrt(inputs), "bias": jnp.zeros(outputs)}
+
+
+def dense(params, x):
+    return x @ params["kernel"] + params["bias"][None]
 
 
 def _facegood(folder: Path, name: str) -> clips.Recording:

@@ -16,7 +16,7 @@ import numpy as np
 from jaxtyping import Bool, Float, Float32, Int32
 
 from jaxtalk.audio import load, mel, speech_windows
-from jaxtalk.data import clip
+from jaxtalk.data import articulation, clip, phonemes
 from jaxtalk.errors import InputError
 from jaxtalk.face import landmarks, mediapipe, mouth
 from jaxtalk.face.arkit import INDEX, NAMES
@@ -35,7 +35,8 @@ _FACEGOOD = {
     "mouth_sideways_r": "mouthRight", "mouth_upperLipRaise_l": "mouthUpperUpLeft",
     "mouth_upperLipRaise_r": "mouthUpperUpRight",
 }  # fmt: skip
-MOUTH = np.array([name.startswith(("jaw", "mouth")) for name in NAMES])  # what speech moves
+MOUTH = np.array([name.startswith(("jaw", "mouth", "tongue")) for name in NAMES])  # what speech moves
+_TRACK = ("phoneme", "phoneme_start", "phoneme_end", "phoneme_stress")
 _BLOCK = 5 * mel.RATE
 _STILL = 0.01  # standard deviation under which a coefficient says nothing
 
@@ -49,7 +50,7 @@ class Recording:
     fps: float
     expression: Float32[np.ndarray, "n 52"]  # ARKit-52
     known: Bool[np.ndarray, "52"]  # which coefficients were measured and move
-    opening: Float32[np.ndarray, "n"]  # inner lips over outer eye corners; NaN where not measured
+    opening: Float32[np.ndarray, "n"]  # inner lips over outer eye corners
     phoneme: Int32[np.ndarray, "n"]  # places in phonemes.LETTERS; -1 where not known
 
     @property
@@ -60,6 +61,13 @@ class Recording:
 def listen(sound: str | Path) -> Float32[np.ndarray, "t 80"]:
     """Normalised log-mel of any file with sound."""
     return speech_windows.normalise(np.asarray(mel.log_mel(jnp.asarray(load.load(sound)))))
+
+
+def loudness(recording: Recording) -> Float32[np.ndarray, "n"]:
+    """Mean of the normalised log-mel at each frame."""
+    level = recording.mel.mean(-1)
+    column = np.rint(recording.seconds * mel.COLUMNS_PER_SECOND).astype(int)
+    return level[np.clip(column, 0, len(level) - 1)]
 
 
 def tracked(sound: str | Path, track: str | Path) -> Recording:
@@ -101,16 +109,22 @@ def animated(sound: str | Path, weights: str | Path) -> Recording:
         fps=float(fps),
         expression=expression,
         known=MOUTH & (expression.std(0) > _STILL),
-        opening=np.full(len(values), np.nan, np.float32),
+        opening=expression @ mouth.mouth().opening,
         phoneme=np.full(len(values), -1, np.int32),
     )
 
 
 def synthetic(record: dict) -> Recording:
-    """A record of the synthetic corpus."""
-    expression = np.asarray(record["expression"], np.float32)
+    """A record of the synthetic corpus, its mouth in the common articulation.
+
+    In the corpus every speaker articulates in a style of their own, which cannot be heard: a linear model that knows
+    all phonemes around a frame is still off by 0.47 of a still face's error, by 0.33 in one common style.
+    """
+    expression = np.array(record["expression"], np.float32)
     seconds = np.arange(len(expression)) / clip.FPS
-    spoken = np.searchsorted(record["phoneme_start"], seconds, side="right") - 1
+    track = phonemes.Track(*(np.asarray(record[name]) for name in _TRACK))
+    expression[:, MOUTH] = articulation.articulate(track, seconds)[:, MOUTH]
+    spoken = np.searchsorted(track.start, seconds, side="right") - 1
     sound = np.asarray(record["speech"], np.float32) / 32768
     # Silence up to whole blocks, so that few lengths are compiled; it reaches two columns of those that are kept.
     spectrum = mel.log_mel(jnp.asarray(np.pad(sound, (0, -len(sound) % _BLOCK))))[: 1 + len(sound) // mel.HOP]
@@ -121,7 +135,7 @@ def synthetic(record: dict) -> Recording:
         expression=expression,
         known=np.ones(len(NAMES), bool),
         opening=expression @ mouth.mouth().opening,
-        phoneme=np.asarray(record["phoneme"], np.int32)[np.clip(spoken, 0, None)],
+        phoneme=np.asarray(track.ids, np.int32)[np.clip(spoken, 0, None)],
     )
 
 

@@ -34,13 +34,11 @@ class SpeechFrames:
             (0.0, 1.0) if rng is None else (rng.uniform(-_JITTER, _JITTER), np.exp(rng.uniform(-_PACE, _PACE)))
         )
         columns = speech_windows.columns(self._seconds[index : index + 1] + jitter, pace)[0] + self._first[index]
-        opening = self._opening[index]
         return {
             "window": self._mel[np.clip(columns, self._first[index], self._last[index])].T,
             "expression": self._expression[index],
             "known": self._known[index],
-            "opening": np.nan_to_num(opening),
-            "opening_known": np.isfinite(opening).astype(np.float32),
+            "opening": self._opening[index],
             "phoneme": self._phoneme[index],
         }
 

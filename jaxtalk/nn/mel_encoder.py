@@ -26,6 +26,7 @@ _LAYERS: tuple[tuple[int, int, Extent, int, bool], ...] = (
     (16, 3, 1, 0, False),
     (16, 1, 1, 0, False),
 )
+DEPTH = len(_LAYERS)
 
 
 class NormedConv(nn.Module):
@@ -54,11 +55,18 @@ class MelEncoder(nn.Module):
 
     @nn.compact
     def __call__(self, mel: Float[Array, "*b 80 16"], *, train: bool) -> Float[Array, "*b {16*self.width}"]:
-        x = mel.reshape(-1, *mel.shape[-2:], 1)
-        for i, (units, window, stride, padding, residual) in enumerate(_LAYERS):
-            layer = NormedConv(units * self.width, window, stride, padding, residual, self.dtype, name=f"layer_{i}")
-            x = layer(x, train=train)
+        x = layers(mel.reshape(-1, *mel.shape[-2:], 1), self.width, self.dtype, train=train)
         return x.reshape(*mel.shape[:-2], -1)
+
+
+def layers(
+    x: Float[Array, "b h w i"], width: int, dtype: DTypeLike = jnp.float32, *, train: bool, first: int = 0
+) -> Float[Array, "b 1 1 {16*width}"]:
+    """Layers `first` to 12 within a module's `__call__`, under the names layer_0 ... layer_12."""
+    for i, (units, window, stride, padding, residual) in list(enumerate(_LAYERS))[first:]:
+        layer = NormedConv(units * width, window, stride, padding, residual, dtype, name=f"layer_{i}")
+        x = layer(x, train=train)
+    return x
 
 
 def batch_norm(train: bool, **options) -> nn.BatchNorm:
