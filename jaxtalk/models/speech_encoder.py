@@ -80,7 +80,7 @@ LARGE = Config(width=1024, layers=24, heads=16, hidden=4096, conv_bias=True, con
 def normalise(wave: Float[Array, "b n"], lengths: Int[Array, "b"] | None = None) -> Float[Array, "b n"]:
     """Each utterance with mean 0 and variance 1 over its own samples, and 0 beyond its end."""
     own = _own(lengths, wave)
-    mean, variance = (value[..., 0] for value in _moments(wave[..., None], own))
+    mean, variance = (value[..., 0] for value in moments(wave[..., None], own))
     return jnp.where(own, (wave - mean) / jnp.sqrt(variance + 1e-7), 0.0)
 
 
@@ -132,7 +132,7 @@ class ChannelNorm(nn.Module):
         scale = self.param("scale", nn.initializers.ones, x.shape[-1:], jnp.float32)
         bias = self.param("bias", nn.initializers.zeros, x.shape[-1:], jnp.float32)
         x = x.astype(jnp.float32)
-        mean, variance = _moments(x, own) if statistics is None else (value[:, None] for value in statistics)
+        mean, variance = moments(x, own) if statistics is None else (value[:, None] for value in statistics)
         factor = scale[None, None] * jax.lax.rsqrt(variance + self.epsilon)
         return x * factor + (bias[None, None] - mean * factor)
 
@@ -292,7 +292,7 @@ def _own(lengths: Int[Array, "b"] | None, x: Array) -> Bool[Array, "b t"]:
     return jnp.arange(x.shape[1])[None] < lengths[:, None]
 
 
-def _moments(x: Float[Array, "b t c"], own: Bool[Array, "b t"]) -> tuple[Float[Array, "b 1 c"], Float[Array, "b 1 c"]]:
+def moments(x: Float[Array, "b t c"], own: Bool[Array, "b t"]) -> tuple[Float[Array, "b 1 c"], Float[Array, "b 1 c"]]:
     """Mean and variance over an utterance's own time; 0 of nothing."""
     weight = own[..., None] / jnp.maximum(own.sum(1), 1)[:, None, None]
     mean = jnp.sum(weight * x, axis=1, keepdims=True)
