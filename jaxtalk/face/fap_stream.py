@@ -48,8 +48,8 @@ def stream(
     return FapStream(values, masks, np.zeros((frames, 4), np.int64), np.zeros((frames, 6), np.int64), fps, name)
 
 
-def complete(of: FapStream) -> Float[np.ndarray, "t 68"]:
-    """The low-level values, with what a frame leaves out taken from its twin, as the standard's decoder does.
+def complete(of: FapStream) -> tuple[Float[np.ndarray, "t 68"], Bool[np.ndarray, "t 68"]]:
+    """Low-level values, what a frame leaves out taken from its twin as the standard's decoder does; and what is given.
 
     A left parameter stands for a right one that is not selected and the other way round, then inner lips for outer
     lips and the other way round.
@@ -60,4 +60,5 @@ def complete(of: FapStream) -> Float[np.ndarray, "t 68"]:
             missing = known[:, source] & ~known[:, target]
             values[missing, target] = values[missing, source]
             known[missing, target] = True
-    return values
+    known[:, :2] = False
+    return values, known

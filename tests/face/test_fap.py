@@ -45,7 +45,8 @@ def test_missing_parameters_are_taken_from_their_twins():
     selected = np.zeros(68, bool)
     selected[[fap.COLUMN[name] for name in ("raise_l_i_eyebrow", "raise_r_cornerlip_o", "raise_b_midlip")]] = True
     faps = np.arange(68)[None] * 10.0
-    values = fap_stream.complete(fap_stream.stream(faps, 25.0, selected=selected))[0]
+    values, known = (track[0] for track in fap_stream.complete(fap_stream.stream(faps, 25.0, selected=selected)))
+    assert known.sum() == 8 and not values[~known].any()
     got = {name: values[column] for name, column in fap.COLUMN.items() if values[column]}
     corner, brow, middle = (
         10.0 * fap.COLUMN[n] for n in ("raise_r_cornerlip_o", "raise_l_i_eyebrow", "raise_b_midlip")
