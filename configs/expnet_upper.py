@@ -97,8 +97,7 @@ class Task(expnet.Task):
         part: Part = {}
         for variation in range(variations + 1):
             for number, block in enumerate(tqdm(blocks, desc="features", disable=None)):
-                items = [frames.frame(int(i), rng if variation else None) for i in block]
-                batch = {key: np.stack([item[key] for item in items]) for key in items[0]}
+                batch = frames.frames(block, rng if variation else None)
                 windows = np.pad(batch.pop("window"), ((0, BLOCK - len(block)), (0, 0), (0, 0)))
                 key = jax.random.key(variation * len(blocks) + number)
                 batch["features"] = np.asarray(self._lower(self.start, windows, key, varied=variation > 0))

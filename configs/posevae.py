@@ -3,8 +3,8 @@
     jaxtalk corpus corpus --clips 1200
     jaxtalk train posevae --corpus corpus
 
-Half the published width. The sound encoder is that of the shipped ExpNet and stays as it is (the original takes
-Wav2Lip's). Writes runs/posevae/posevae.safetensors.
+Half the published width. The sound encoder is that of an ExpNet and stays as it is (the original takes Wav2Lip's).
+Writes runs/posevae/posevae.safetensors.
 """
 
 import dataclasses
@@ -34,6 +34,8 @@ class Config:
 
     corpus: Path = Path("corpus")
     """Folder written by `jaxtalk corpus`."""
+    ear: Path | None = None
+    """The ExpNet whose sound encoder listens; the shipped one if not given."""
     steps: int = 3000
     batch: int = 64
     rate: float = 1e-3
@@ -43,7 +45,8 @@ class Config:
     seed: int = 0
 
     def experiment(self) -> Experiment:
-        ear = _ear()
+        encoder = _expnet_encoder(self.ear or weights.shipped("expnet"))
+        ear = _ear(encoder)
         heard = {name: pose_pieces.hear(corpus.read(self.corpus, name), ear) for name in ("train", "validation")}
         optimizers = {
             "generator": optax.adam(optax.cosine_decay_schedule(self.rate, self.steps), b1=0.5),
@@ -56,20 +59,19 @@ class Config:
             data=lambda: pose_pieces.dataset(heard["train"], FRAMES, self.batch, self.seed),
             steps=self.steps,
             evaluate=lambda states: _evaluate(states, pose_pieces.dataset(heard["validation"], FRAMES, self.batch, 0)),
-            export=lambda states, folder: _export(states, folder / "posevae.safetensors", self),
+            export=lambda states, folder: _export(states, encoder, folder / "posevae.safetensors", self),
             seed=self.seed,
         )
 
 
-def _ear():
-    """The shipped ExpNet's encoder: mel windows [b, 80, 16] to embeddings [b, a]."""
-    ear = _expnet_encoder()
-    variables = {"params": {"ear": ear["params"]}, "batch_stats": {"ear": ear["batch_stats"]}}
+def _ear(encoder: dict):
+    """Mel windows [b, 80, 16] to embeddings [b, a]."""
+    variables = {"params": {"ear": encoder["params"]}, "batch_stats": {"ear": encoder["batch_stats"]}}
     return jax.jit(lambda windows: MODEL.apply(variables, windows, method="listen"))
 
 
-def _expnet_encoder() -> dict:
-    stored = weights.load(weights.shipped("expnet")).variables
+def _expnet_encoder(path: Path) -> dict:
+    stored = weights.load(path).variables
     return {collection: tree["encoder"] for collection, tree in stored.items()}
 
 
@@ -145,10 +147,10 @@ def _evaluate(states, dataset) -> dict[str, float]:
     return {key: float(np.mean([numbers[key] for numbers in rounds])) for key in rounds[0]}
 
 
-def _export(states, path: Path, config: Config) -> None:
-    ear, own = _expnet_encoder(), states["generator"].variables
-    variables = {collection: tree | {"ear": ear[collection]} for collection, tree in own.items()}
-    note = f"Synthetic corpus, {config.steps} steps of configs/posevae.py; the ear is the shipped ExpNet's."
+def _export(states, encoder: dict, path: Path, config: Config) -> None:
+    own = states["generator"].variables
+    variables = {collection: tree | {"ear": encoder[collection]} for collection, tree in own.items()}
+    note = f"Synthetic corpus, {config.steps} steps of configs/posevae.py; the ear is an ExpNet's."
     values = weights.config_values(SIZE)
     made = weights.Weights(variables=variables, name="posevae", config=values, licence="Apache-2.0", note=note)
     weights.save(path, made, half=True)

@@ -7,7 +7,7 @@ and columns are two hops apart, so that 16 of them span 0.4 s instead of 0.2 s.
 
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float
+from jaxtyping import Array, Float, Int
 
 from jaxtalk.audio import mel
 
@@ -21,7 +21,7 @@ def normalise(spectrum):
     return centred / (spectrum.std(0, keepdims=True) + _SMALLEST_SPREAD)
 
 
-def columns(seconds: Float[np.ndarray, "n"], pace: float = 1.0) -> np.ndarray:
+def columns(seconds: Float[np.ndarray, "n"], pace: float | Float[np.ndarray, "n 1"] = 1.0) -> Int[np.ndarray, "n 16"]:
     """Which mel columns the windows around these moments hold, [n, 16]; may lie beyond the ends.
 
     `pace` above 1 spreads them, so that the window holds more speech, as of a faster speaker.

@@ -2,6 +2,7 @@
 
 import grain.python as grain
 import numpy as np
+from jaxtyping import Int
 
 from jaxtalk.audio import speech_windows
 from jaxtalk.data.clips import Recording
@@ -30,16 +31,22 @@ class SpeechFrames:
 
     def frame(self, index: int, rng: np.random.Generator | None = None) -> dict[str, np.ndarray]:
         """One frame; with `rng` at a slightly other pace and moment."""
-        jitter, pace = (
-            (0.0, 1.0) if rng is None else (rng.uniform(-_JITTER, _JITTER), np.exp(rng.uniform(-_PACE, _PACE)))
-        )
-        columns = speech_windows.columns(self._seconds[index : index + 1] + jitter, pace)[0] + self._first[index]
+        return {key: values[0] for key, values in self.frames(np.array([index]), rng).items()}
+
+    def frames(self, indices: Int[np.ndarray, "b"], rng: np.random.Generator | None = None) -> dict[str, np.ndarray]:
+        """Several frames, each with its own pace and moment."""
+        jitter, pace = np.zeros(len(indices)), np.ones(len(indices))
+        if rng is not None:
+            jitter, pace = rng.uniform(-_JITTER, _JITTER, len(indices)), rng.uniform(-_PACE, _PACE, len(indices))
+            pace = np.exp(pace)
+        first, last = self._first[indices][:, None], self._last[indices][:, None]
+        columns = speech_windows.columns(self._seconds[indices] + jitter, pace[:, None]) + first
         return {
-            "window": self._mel[np.clip(columns, self._first[index], self._last[index])].T,
-            "expression": self._expression[index],
-            "known": self._known[index],
-            "opening": self._opening[index],
-            "phoneme": self._phoneme[index],
+            "window": np.swapaxes(self._mel[np.clip(columns, first, last)], 1, 2),
+            "expression": self._expression[indices],
+            "known": self._known[indices],
+            "opening": self._opening[indices],
+            "phoneme": self._phoneme[indices],
         }
 
 
