@@ -59,7 +59,7 @@ def adapt(task: expnet_people.People, kept: list[int], step, seed: int):
 
 
 def opening(task, variables, recording) -> np.ndarray:
-    return np.asarray(mouth.opening(jnp.asarray(task.move(variables, recording)).clip(0, 1)))
+    return np.asarray(mouth.opening(expnet.talked(task, variables, recording)))
 
 
 def main(options: Options) -> None:

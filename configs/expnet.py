@@ -20,7 +20,7 @@ import optax
 from jaxtalk.audio import speech_windows
 from jaxtalk.data import clips, corpus, mel_augment, phonemes, speech_frames
 from jaxtalk.face.arkit import INDEX, NAMES
-from jaxtalk.face.mouth import mouth, opening
+from jaxtalk.face.mouth import meet, mouth, opening
 from jaxtalk.io import weights
 from jaxtalk.losses import lips
 from jaxtalk.metrics import lip_correlation
@@ -180,9 +180,9 @@ class Task:
 
     def move(self, variables, recording: clips.Recording) -> np.ndarray:
         """Coefficients [n, 52] of a neutral portrait, from sound alone."""
-        spectrum = jnp.asarray(recording.mel)
-        count = len(recording.expression)
-        windows = speech_windows.windows(spectrum, recording.fps, count)
+        columns = np.clip(speech_windows.columns(recording.seconds), 0, len(recording.mel) - 1)
+        windows = jnp.asarray(np.swapaxes(recording.mel[columns], 1, 2))
+        count = len(windows)
         windows = jnp.pad(windows, ((0, -count % 256), (0, 0), (0, 0))).reshape(-1, 256, 80, 16)
         return np.concatenate([_listen(self.network, variables, block) for block in windows])[:count]
 
@@ -215,7 +215,7 @@ def evaluate(task: Task, variables) -> dict[str, float]:
     still, follow = jnp.asarray(task.common.expression[0]), _follow_loudness(task.synthetic)
     closures, errors = [], {"lip_error": [], "still": [], "loudness": []}
     for recording in task.held_out:
-        moved, truth = jnp.asarray(task.move(variables, recording)), jnp.asarray(recording.expression)
+        moved, truth = talked(task, variables, recording), jnp.asarray(recording.expression)
         phones = _runs(np.isin(recording.phoneme, CLOSURES))
         wide = float(np.percentile(recording.opening, 95))
         if len(phones):
@@ -233,9 +233,14 @@ def evaluate(task: Task, variables) -> dict[str, float]:
     if task.config.facegood:
         test = _facegood(task.config.facegood, FACEGOOD_TEST)
         jaw = INDEX["jawOpen"]
-        moved = jnp.asarray(task.move(variables, test)[:, jaw])
+        moved = talked(task, variables, test)[:, jaw]
         result["facegood_jaw"] = float(lip_correlation.correlation(moved, jnp.asarray(test.expression[:, jaw])))
     return result
+
+
+def talked(task: Task, variables, recording: clips.Recording):
+    """What `jaxtalk talk` makes of the network's answer."""
+    return meet(jnp.asarray(task.move(variables, recording)).clip(0, 1))
 
 
 def _follow_loudness(recordings: list[clips.Recording]):

@@ -43,7 +43,7 @@ _STILL = 0.01  # standard deviation under which a coefficient says nothing
 
 @dataclasses.dataclass(frozen=True)
 class Recording:
-    """Someone talking. Frame k is at k / fps seconds."""
+    """Someone talking."""
 
     name: str
     mel: Float32[np.ndarray, "t 80"]  # normalised
@@ -52,10 +52,12 @@ class Recording:
     known: Bool[np.ndarray, "52"]  # which coefficients were measured and move
     opening: Float32[np.ndarray, "n"]  # inner lips over outer eye corners
     phoneme: Int32[np.ndarray, "n"]  # places in phonemes.LETTERS; -1 where not known
+    lead: float = 0.0  # seconds by which the picture is ahead of the sound
 
     @property
     def seconds(self) -> Float[np.ndarray, "n"]:
-        return np.arange(len(self.expression)) / self.fps
+        """Where in the sound each frame belongs."""
+        return np.arange(len(self.expression)) / self.fps + self.lead
 
 
 def listen(sound: str | Path) -> Float32[np.ndarray, "t 80"]:
@@ -93,6 +95,7 @@ def tracked(sound: str | Path, track: str | Path) -> Recording:
         known=MOUTH & (expression.std(0) > _STILL),
         opening=np.asarray(landmarks.lip_opening(jnp.asarray(pixels))),
         phoneme=np.full(len(scores), -1, np.int32),
+        lead=speech_windows.LEAD,
     )
 
 

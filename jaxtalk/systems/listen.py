@@ -11,6 +11,7 @@ from jaxtalk.audio import mel, speech_windows
 from jaxtalk.data import head_motion
 from jaxtalk.face import arkit
 from jaxtalk.face.motion import Motion, resample
+from jaxtalk.face.mouth import meet
 from jaxtalk.io import weights
 from jaxtalk.models import audio2exp, audio2pose
 
@@ -48,9 +49,9 @@ def mouth(spectrum: Float[Array, "n 80"], fps: float, blink: Float[np.ndarray, "
     padded = jnp.pad(jnp.asarray(blink), (0, -frames % BATCH))
     parts = []
     for first in range(0, frames, BATCH):
-        windows = speech_windows.windows(heard, fps, BATCH, first)
+        windows = speech_windows.windows(heard, fps, BATCH, first, speech_windows.LEAD)
         parts.append(np.asarray(_heard(network, variables, windows, padded[first : first + BATCH])))
-    return jnp.clip(jnp.asarray(np.concatenate(parts)[:frames]), 0.0, 1.0)
+    return meet(jnp.clip(jnp.asarray(np.concatenate(parts)[:frames]), 0.0, 1.0))
 
 
 def head(
