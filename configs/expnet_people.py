@@ -5,6 +5,10 @@
 
 Twenty-three clips are three minutes, soon learnt by heart. So only the last two layers and the mapping move, for a few
 hundred steps, on features computed once in five variations of the sound.
+
+400 steps: ten seconds on two CPU cores, after minutes of features. People and corpus compete: with a tenth of the
+corpus in a batch, clips left out are followed at 0.44 instead of 0.42 (docs/lip_motion.md), but the lip error on the
+corpus is 0.60 instead of 0.50 and of 10 closures 5 instead of 7 are kept.
 """
 
 import dataclasses
@@ -20,7 +24,7 @@ from jaxtalk.metrics.mean import Mean
 from jaxtalk.train.experiment import Experiment
 from jaxtalk.train.step import make_step
 
-SHARES = (0.1, 0.1, 1.0)  # of corpus, FACEGOOD and people in a batch
+SHARES = (2.0, 0.4, 1.0)  # of corpus, FACEGOOD and people in a batch
 EVERY = 5  # of the corpus, which is only there to be remembered, one frame in so many
 
 
@@ -33,7 +37,7 @@ class Config(expnet_upper.Config):
     first: int = 11
     variations: int = 4
     steps: int = 400
-    batch: int = 96
+    batch: int = 328
     rate: float = 1e-3
     dropout: float = 0.3
     concordance: float = 1.0

@@ -4,6 +4,10 @@
 
 Seven eighths of a training step's time go into layers 0 to 6, which hear little more than edges. Without them a batch
 four times as large takes half the time.
+
+Nine minutes of features (5 GB of memory for 1600 clips), then 10,000 steps of 320 frames in 23 minutes on two CPU
+cores. Reached on held-out sentences: lip error 0.46, closures kept 0.72; FACEGOOD 3_15 jaw 0.63, after 0.65 before
+this stage: FACEGOOD's three recordings are learnt by heart (0.97 on one of them).
 """
 
 import dataclasses
@@ -40,7 +44,7 @@ class Config(expnet.Config):
     """The first of the encoder's layers that is trained."""
     variations: int = 2
     """How many times each frame is heard through another throat, room and microphone, besides as it is."""
-    steps: int = 12000
+    steps: int = 10000
     batch: int = 320
     rate: float = 1e-3
     dropout: float = 0.1

@@ -36,7 +36,7 @@ class Config:
     """Folder written by `jaxtalk corpus`."""
     ear: Path | None = None
     """The ExpNet whose sound encoder listens; the shipped one if not given."""
-    steps: int = 3000
+    steps: int = 2000
     batch: int = 64
     rate: float = 1e-3
     kl: float = 2e-4

@@ -37,11 +37,11 @@ def opening(expression: Float[Array, "*b 52"]) -> Float[Array, "*b"]:
     return expression @ jnp.asarray(mouth().opening)
 
 
-def meet(expression: Float[Array, "*b 52"], margin: float = 0.006) -> Float[Array, "*b 52"]:
+def meet(expression: Float[Array, "*b 52"], margin: float = 0.003) -> Float[Array, "*b 52"]:
     """Lips a little closer, so that those that nearly touch do: `margin` (as `opening`) is taken off every gap.
 
     A network that is not sure predicts the mean of closed and open lips, which is not closed. All coefficients that
-    part the lips are scaled alike, so the mouth keeps its shape. 0.006 is half a millimetre.
+    part the lips are scaled alike, so the mouth keeps its shape. 0.003 is a quarter of a millimetre.
     """
     gap = opening(expression)
     factor = jnp.where(gap > 0, jnp.maximum(gap - margin, 0.0) / jnp.maximum(gap, 1e-6), 1.0)
