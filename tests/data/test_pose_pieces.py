@@ -33,6 +33,8 @@ def test_every_frame_is_heard_once_and_in_order():
         "expression": np.zeros((frames, 52), np.float32),
         "phoneme": np.zeros(1, np.int32),
         "phoneme_start": np.zeros(1, np.float32),
+        "phoneme_end": np.full(1, frames / 25, np.float32),
+        "phoneme_stress": np.zeros(1, np.int32),
         "rotation": RNG.random((frames, 3), np.float32),
         "translation": RNG.random((frames, 3), np.float32),
         "style": 7,
