@@ -1,0 +1,186 @@
+"""wav2vec 2.0 from nothing, small enough for two cores.
+
+jaxtalk corpus data/corpus --clips 1600
+jaxtalk train wav2vec2 --corpus data/corpus
+"""
+
+import dataclasses
+from pathlib import Path
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+
+from jaxtalk.audio import mfcc
+from jaxtalk.data import corpus, speech_crops
+from jaxtalk.data.phonemes import LETTERS
+from jaxtalk.io import weights
+from jaxtalk.losses import contrastive
+from jaxtalk.metrics import linear_probe
+from jaxtalk.metrics.mean import Mean
+from jaxtalk.models import time_mask, wav2vec2_pretrain
+from jaxtalk.models.speech_encoder import Config as EncoderConfig
+from jaxtalk.models.speech_encoder import SpeechEncoder, normalise
+from jaxtalk.train import state as train_state
+from jaxtalk.train.experiment import Experiment
+from jaxtalk.train.step import make_step
+
+SMALL = EncoderConfig(
+    width=128, layers=4, heads=4, hidden=512, conv_widths=(64,) * 7, position_window=32, position_groups=4,
+    norm_first=True, dropout=0.0,
+)  # fmt: skip
+PROBED = 64000  # samples of each clip that probes hear: 4 s
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Config:
+    """Trains a small speech encoder to tell codes of hidden frames from those of others."""
+
+    corpus: Path = Path("data/corpus")
+    """Folder that `jaxtalk corpus` wrote; it trains on its speech, and probes know its phonemes."""
+    recordings: Path | None = None
+    """Folder of recordings to train on instead."""
+    width: int = 128
+    layers: int = 4
+    conv_width: int = 64
+    entries: int = 64
+    """Of each of the two codebooks."""
+    distractors: int = 100
+    diversity: float = 0.1
+    """Weight of the diversity loss."""
+    seconds: float = 2.56
+    """Length of a piece of speech."""
+    batch: int = 16
+    steps: int = 2000
+    rate: float = 1e-3
+    probed: int = 150
+    """Clips that probes are trained on."""
+    seed: int = 0
+
+    def experiment(self) -> Experiment:
+        task = Task(self)
+        return Experiment(
+            name="wav2vec2",
+            init=task.init,
+            step=make_step(task.loss, task.optimizer, average=0.99),
+            data=task.data,
+            steps=self.steps,
+            evaluate=lambda state: probe(self, task.encoder, state.variables["params"]["encoder"]),
+            export=lambda state, folder: save(
+                folder / "wav2vec2.safetensors", "wav2vec2", task.encoder, state.variables["params"]["encoder"]
+            ),
+            seed=self.seed,
+            evaluate_every=max(1, self.steps // 2),
+        )
+
+
+class Task:
+    """The recordings in memory and the pure functions of one run."""
+
+    def __init__(self, config: Config):
+        self.config = config
+        self.encoder = small(config)
+        width = config.width
+        self.network = wav2vec2_pretrain.Wav2Vec2(
+            wav2vec2_pretrain.Config(encoder=self.encoder, entries=config.entries, code_width=width, width=width)
+        )
+        self.optimizer = optimizer(config)
+        self.length = int(config.seconds * speech_crops.RATE)
+        self.frames = self.encoder.frames(self.length)
+        self.crops = speech_crops.SpeechCrops(recordings(config), self.length)
+
+    def data(self):
+        return self.crops.stream(self.config.batch, self.config.seed).map_with_index(self.cool)
+
+    def cool(self, step: int, batch: dict) -> dict:
+        """Adds the temperature of the quantiser, which falls from 2 to 0.5 over the first half of the steps."""
+        done = min(1.0, 2 * step / self.config.steps)
+        return batch | {"temperature": np.full(self.config.batch, 2.0 * 0.25**done, np.float32)}
+
+    def init(self, rng):
+        wave, masked = jnp.zeros((1, self.length)), jnp.zeros((1, self.frames), bool)
+        rngs = {"params": rng, "gumbel": rng}
+        return train_state.create(self.network.init(rngs, wave, masked, jnp.ones(()), train=False), self.optimizer, rng)
+
+    def loss(self, params, stats, batch, rng):
+        hide, draw, gumbel, dropout = jax.random.split(rng, 4)
+        masked = time_mask.spans(hide, jnp.ones((len(batch["speech"]), self.frames), bool))
+        answer = self.network.apply(
+            {"params": params},
+            normalise(batch["speech"]),
+            masked,
+            batch["temperature"][0],
+            train=True,
+            rngs={"gumbel": gumbel, "dropout": dropout},
+        )
+        candidates = time_mask.distractors(draw, masked, self.config.distractors)
+        error, right = contrastive.contrastive(answer.context, answer.codes, answer.chosen, candidates)
+        terms = {
+            "contrastive": Mean.of(error, masked.astype(jnp.float32)),
+            "right": Mean.of(right.astype(jnp.float32), masked.astype(jnp.float32)),
+            "diversity": Mean.of(contrastive.diversity(answer.probabilities, masked)),
+        }
+        total = terms["contrastive"].value() + self.config.diversity * terms["diversity"].value()
+        return total, (stats, terms)
+
+
+def small(config) -> EncoderConfig:
+    """The small encoder in the sizes of a training config."""
+    return dataclasses.replace(
+        SMALL,
+        width=config.width,
+        layers=config.layers,
+        heads=config.width // 32,
+        hidden=4 * config.width,
+        conv_widths=(config.conv_width,) * 7,
+    )
+
+
+def optimizer(config) -> optax.GradientTransformation:
+    rate = optax.warmup_cosine_decay_schedule(0.0, config.rate, min(200, config.steps // 5), config.steps)
+    return optax.chain(optax.clip_by_global_norm(1.0), optax.adamw(rate, b2=0.98, weight_decay=0.01))
+
+
+def recordings(config) -> list:
+    return speech_crops.of_folder(config.recordings) if config.recordings else speech_crops.of_corpus(config.corpus)
+
+
+def probe(config, encoder: EncoderConfig, params) -> dict[str, float]:
+    """Share of frames of held-out clips whose phoneme a linear classifier finds, from log-mel and from each layer."""
+
+    @jax.jit
+    def features(params, wave, lengths):
+        _, aux = SpeechEncoder(encoder).apply({"params": params}, normalise(wave, lengths), lengths)
+        mel = mfcc.mel_decibels(wave, bands=80, range_db=None)[:, 1::2]  # every 20 ms, in the middle of our frames
+        names = {f"layer_{i + 1}": layer for i, layer in enumerate(aux["layers"])}
+        return {"log_mel": mel[:, : aux["own"].shape[1]]} | names, aux["own"]
+
+    def gather(records):
+        rows, labels = {}, []
+        for first in range(0, len(records), 10):
+            wave, lengths, phonemes = zip(
+                *(speech_crops.start(r, PROBED) for r in records[first : first + 10]), strict=True
+            )
+            found, own = features(params, jnp.stack(wave), jnp.array(lengths))
+            labels.append(np.stack(phonemes)[np.asarray(own)])
+            for name, value in found.items():
+                rows.setdefault(name, []).append(np.asarray(value)[np.asarray(own)])
+        return {name: jnp.asarray(np.concatenate(part)) for name, part in rows.items()}, jnp.concatenate(labels)
+
+    train = corpus.read(config.corpus)
+    train = [train[i] for i in range(min(config.probed, len(train)))]
+    (train_rows, train_labels), (rows, labels) = gather(train), gather(list(corpus.read(config.corpus, "validation")))
+    found = {}
+    for name, value in train_rows.items():
+        fitted = linear_probe.fit(value, train_labels, classes=len(LETTERS))
+        found[f"phonemes_{name}"] = float(linear_probe.accuracy(fitted, rows[name], labels).value())
+    return found
+
+
+def save(path: Path, name: str, encoder: EncoderConfig, params) -> None:
+    """Writes the encoder for users."""
+    note = f"Pretrained by configs/{name}.py without labels."
+    values = weights.config_values(encoder)
+    made = weights.Weights(variables={"params": params}, name=name, config=values, licence="Apache-2.0", note=note)
+    weights.save(path, made, half=True)
