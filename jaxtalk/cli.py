@@ -13,6 +13,7 @@ from jaxtalk.errors import InputError
 USAGE = f"""jaxtalk {__version__}: speech-driven talking faces in JAX
 
   jaxtalk talk PORTRAIT SPEECH -o out.mp4     a portrait says what a recording says
+  jaxtalk fap SPEECH -o out.fap               MPEG-4 facial animation parameters, or a face that they move
   jaxtalk corpus DIR --clips N                speech with exact phonemes, articulation, head motion
   jaxtalk train CONFIG [--field value ...]    trains a network (configs/*.py); continues where it stopped
   jaxtalk convert KIND SRC DST                published face models and checkpoints into ours
@@ -32,6 +33,18 @@ def talk(arguments: list[str]) -> None:
     from jaxtalk.systems import talk_batch
 
     for written in talk_batch.run(options):
+        print(written)
+
+
+def fap(arguments: list[str]) -> None:
+    import tyro
+
+    from jaxtalk.systems.fap_options import FapOptions
+
+    options = tyro.cli(FapOptions, args=arguments, prog="jaxtalk fap", config=(tyro.conf.FlagCreatePairsOff,))
+    from jaxtalk.systems import fap
+
+    for written in fap.run(options):
         print(written)
 
 
@@ -93,7 +106,8 @@ def demo(arguments: list[str]) -> None:
     demo.run()
 
 
-COMMANDS = {"talk": talk, "corpus": corpus, "train": train, "convert": convert, "verify": verify, "demo": demo}
+COMMANDS = {"talk": talk, "fap": fap, "corpus": corpus, "train": train, "convert": convert, "verify": verify}
+COMMANDS |= {"demo": demo}
 
 
 def main(arguments: list[str] | None = None) -> None:

@@ -11,7 +11,7 @@ The neutral face looks straight ahead, its lips touch, its lids touch the iris, 
 from typing import NamedTuple
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Array, Float
 
 from jaxtalk.face.model import FaceModel
 
@@ -152,7 +152,7 @@ class Distances(NamedTuple):
     MW: float  # between the corners of the mouth
 
 
-def distances(model: FaceModel, identity: Float[np.ndarray, "i"] | None = None) -> Distances:
+def distances(model: FaceModel, identity: Float[Array, "i"] | None = None) -> Distances:
     """The distances of a model's neutral face, from its 68 landmarks."""
     points = np.asarray(model.vertices(identity), np.float64)[np.asarray(model.landmarks)]
     right, left = points[36:42].mean(0), points[42:48].mean(0)

@@ -65,7 +65,7 @@ class Shapes:
         return jnp.where(jnp.concatenate([low, jnp.repeat(eyes, 3)]), 1.0, UNSELECTED)
 
 
-def shapes(model: FaceModel, identity: Float[np.ndarray, "i"] | None = None) -> Shapes:
+def shapes(model: FaceModel, identity: Float[Array, "i"] | None = None) -> Shapes:
     """The shapes of a model (for the face of `identity`); those with ARKit's names stay within 0 and 1."""
     features = feature_points.find(model, identity)
     named = jnp.array([name in arkit.INDEX for name in model.expression_names])

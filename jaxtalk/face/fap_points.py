@@ -67,7 +67,7 @@ class Rig:
         down = jnp.array([1.0, 1.0, -1.0, -1.0])
         drop = metres[..., jnp.array(LID_COLUMNS)] * down.reshape((1,) * (metres.ndim - 1) + (4,))
         radius = jnp.hypot(arm[:, 1], arm[:, 2])
-        height = (arm[:, 1] - drop.reshape(-1, 4)) / radius[None]
+        height = (arm[None, :, 1] - drop.reshape(-1, 4)) / radius[None]
         angle = jnp.arctan2(arm[:, 1], arm[:, 2])[None] - jnp.arcsin(jnp.clip(height, -0.999, 0.999))
         turn = jnp.einsum("...l,lv->...v", angle.reshape(drop.shape), self.lids)
         away = vertices - self.socket.reshape((1,) * (vertices.ndim - 2) + self.socket.shape)
@@ -82,7 +82,7 @@ def head_angles(faps: Float[Array, "*b 68"]) -> Float[Array, "*b 3"]:
     return faps[..., jnp.array(fap.HEAD)] * fap.AU
 
 
-def rig(model: FaceModel, identity: Float[np.ndarray, "i"] | None = None) -> Rig:
+def rig(model: FaceModel, identity: Float[Array, "i"] | None = None) -> Rig:
     """Makes a model's neutral face one that MPEG-4 parameters drive; takes about a second for 26,000 vertices."""
     features = feature_points.find(model, identity)
     shape = np.asarray(model.vertices(identity), np.float64)
@@ -132,8 +132,8 @@ class _Skin:
     def vertices(self, name: str) -> Int[np.ndarray, "n"]:
         return np.unique(np.asarray(self.features.vertices)[self.features.names.index(name)])
 
-    def spread(self, anchors: dict[int, np.ndarray], reach: float) -> Float[np.ndarray, "v k"]:
-        """`influence.weights` on the skin, carried to the parts around it; 0 on what is rigid."""
+    def spread(self, anchors: dict, reach: float) -> Float[np.ndarray, "v k"]:
+        """`influence.weights` of {vertex: values} on the skin, carried to the parts around it; 0 on what is rigid."""
         chosen = np.array([v for v in anchors if self.place_of[v] >= 0])
         values = np.stack([anchors[v] for v in chosen])
         own = influence.weights(

@@ -123,7 +123,7 @@ def jaw_field(places: Float[np.ndarray, "*b 3"], chin: Float[np.ndarray, "3"]) -
     return (places - HINGE) @ chord.T / -((chin - HINGE) @ chord.T)[1]
 
 
-def find(model: FaceModel, identity: Float[np.ndarray, "i"] | None = None) -> Features:
+def find(model: FaceModel, identity: Float[Array, "i"] | None = None) -> Features:
     """The feature points of a model's neutral face."""
     shape = np.asarray(model.vertices(identity), np.float64)
     found = _found(model, shape)

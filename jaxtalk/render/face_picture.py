@@ -15,6 +15,7 @@ from jaxtalk.render.rasterise import interpolate, rasterise
 SUPERSAMPLING = 2  # along each side
 VIEW = 0.29  # metres that the picture shows
 LOWER = 0.008  # metres by which the head's origin lies above the picture's middle
+COLLAR = -0.09  # metres: below this height the neck goes more and more with the body
 BACKGROUND = 0.85  # linear light
 # Spherical harmonics: from everywhere, then from above, from the viewer and, warmer, from the right.
 LIGHT = np.array([[2.3] * 3, [0.55] * 3, [1.0] * 3, [0.75, 0.7, 0.62]] + [[0.0] * 3] * 5, np.float32)
@@ -27,24 +28,25 @@ def draw(
     vertices: Float[Array, "t v 3"],
     angles: Float[Array, "t 3"],
     translation: Float[Array, "t 3"],
-    albedo: Float[Array, "h w 3"] | Float[Array, "r 3"],
+    albedo: Float[Array, "h w 3"] | Float[Array, "v 3"],
     size: int,
 ) -> UInt8[Array, "t size size 3"]:
-    """Square pictures of a face model's vertices, turned and moved.
+    """Square pictures of a face model's vertices, turned and moved; the foot of the neck goes with the body.
 
-    `albedo` in linear light is a texture for the model's uv, or one colour for each of `face.model.REGIONS`.
+    `albedo` in linear light is a texture for the model's uv, or one colour for each vertex.
     """
     large = size * SUPERSAMPLING
     middle = jnp.array([large / 2, large * (0.5 - LOWER / VIEW)])
     camera = WeakPerspective(jnp.float32(large / VIEW), middle)
+    foot = jnp.clip((COLLAR - model.template[:, 1:2]) / 0.05, 0.0, 1.0)
 
     def one(vertices, angles, translation):
-        vertices = pose(vertices, angles, translation)
+        vertices = (1 - foot) * pose(vertices, angles, translation) + foot * vertices
         seen = rasterise(camera.project(vertices), model.triangles, large, large)
         normal = interpolate(seen, model.triangles, normals(vertices, model.triangles))
         normal = normal / jnp.maximum(jnp.linalg.norm(normal, axis=-1, keepdims=True), 1e-6)
         if albedo.ndim == 2:
-            colour = albedo[model.region[jnp.maximum(seen.triangle, 0)]]
+            colour = interpolate(seen, model.triangles, albedo)
         else:
             colour = texture.sample(albedo, interpolate(seen, model.uv_triangles, model.uv))
         lit = lighting.shade(normal, colour, jnp.asarray(LIGHT))

@@ -1,0 +1,41 @@
+"""What `jaxtalk fap` can be told. Imports nothing heavy, so that `--help` answers at once."""
+
+import dataclasses
+from pathlib import Path
+from typing import Annotated, Literal
+
+import tyro
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class FapOptions:
+    """Speech to a stream of MPEG-4 facial animation parameters, and such a stream to a face that talks.
+
+    jaxtalk fap speech.wav -o out.fap
+
+    jaxtalk fap speech.wav -o out.fap out.mp4 out.glb (parameters, video with the sound, mesh with animation)
+
+    jaxtalk fap other.fap -o out.mp4 --sound speech.wav --face ict.npz (draws a stream on another face)
+    """
+
+    source: tyro.conf.Positional[Path]
+    """A sound file (or a video: its sound), or a .fap file."""
+    output: Annotated[tuple[Path, ...], tyro.conf.arg(aliases=["-o"])] = (Path("out.fap"),)
+    """Files to write, by suffix: .fap, .mp4 or .mov, .glb."""
+    listener: Literal["expnet"] = "expnet"
+    """What hears the speech: ExpNet, measured on the built-in face."""
+    fps: Literal[25, 15] = 25
+    """Frames per second of what is heard; a .fap file has its own."""
+    still: bool = False
+    """Leave the head's rotation out."""
+    seed: int = 0
+    """Same seed, same blinks, gaze and head motion."""
+
+    face: Path | None = None
+    """A face model that `jaxtalk convert` wrote, to draw on instead of the built-in one."""
+    deform: Literal["shapes", "points"] = "shapes"
+    """shapes: the face's own expression shapes, fitted to the stream. points: feature points and the skin around."""
+    size: int = 512
+    """Side of the square video."""
+    sound: Path | None = None
+    """Sound for the video of a .fap file."""
