@@ -26,7 +26,7 @@ from jaxtalk.train.experiment import Experiment
 from jaxtalk.train.step import make_step
 
 FACEGOOD_TRAIN, FACEGOOD_TEST = ("2_01", "2_02", "2_03"), ("3_15",)
-_OBJECTS = 10_000  # FAP vectors of each source among which patterns are sought
+_OBJECTS = 12_000  # FAP vectors of each source among which patterns are sought
 _CLIPS = 20  # of the corpus that are evaluated
 
 
@@ -40,7 +40,7 @@ class Config:
     """Folder that `jaxtalk corpus` wrote; its validation split is the open set."""
     code: Literal["binary", "softmax"] = "softmax"
     """Output nodes: the pattern's number in binary, as published, or one node for each pattern."""
-    patterns: isodata.Config = isodata.Config(expected=29, minimum=20, split=45.0, merge=200.0)
+    patterns: isodata.Config = isodata.Config(expected=29, minimum=20, split=42.0, merge=150.0)
     """How patterns are sought; lengths in FAP units."""
     noise: float = 0.5
     """Standard deviation of what is added to the normalised features in training."""
@@ -107,11 +107,13 @@ class Task:
         }
 
     def export(self, state, folder: Path) -> None:
-        """Writes `folder/fap.safetensors`: the perceptron's parameters and the patterns' FAP vectors."""
+        """Writes `folder/fap.safetensors`: perceptron, FAP vectors of the patterns, the usual scale of the features."""
+        scales = [c.scale for clips in self.closed.values() for c in clips]
+        scale = {key: np.mean([getattr(s, key) for s in scales], 0) for key in mixed_features.Scale._fields}
         weights.save(
             folder / "fap.safetensors",
             weights.Weights(
-                variables={**state.variables, "patterns": {"centres": self.centres}},
+                variables={**state.variables, "patterns": {"centres": self.centres}, "scale": scale},
                 name="fap",
                 config=weights.config_values(self.network.config),
                 licence="Apache-2.0",

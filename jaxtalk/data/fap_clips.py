@@ -31,6 +31,7 @@ class FapClip:
     fps: float
     windows: Float32[np.ndarray, "n 6 18"]  # normalised features around each frame
     faps: Float32[np.ndarray, "n 68"]
+    scale: mixed_features.Scale  # what the features were normalised by
 
 
 def animated(sound: str | Path, weights: str | Path) -> FapClip:
@@ -46,20 +47,21 @@ def synthetic(record: dict) -> FapClip:
 
 
 def listen(wave: Float[np.ndarray, "n"]) -> Float32[np.ndarray, "t 18"]:
-    """Normalised features of a recording at 16 kHz, 100 a second."""
+    """Features of a recording at 16 kHz, 100 a second, not normalised."""
     padded = np.pad(wave, (0, -len(wave) % (_SECONDS * stft.RATE)))
-    features = np.asarray(mixed_features.mixed(jnp.asarray(padded)))[: 1 + len(wave) // stft.HOP]
-    return mixed_features.normalise(features, mixed_features.scale(features))
+    return np.asarray(mixed_features.mixed(jnp.asarray(padded)))[: 1 + len(wave) // stft.HOP]
 
 
 def _clip(name: str, fps: float, wave, expression: Float32[np.ndarray, "n 52"]) -> FapClip:
-    frames = len(expression)
+    frames, features = len(expression), listen(wave)
+    scale = mixed_features.scale(features)
     padded = jnp.asarray(np.pad(expression, ((0, -frames % _FRAMES), (0, 0))))
     return FapClip(
         name=name,
         fps=fps,
-        windows=mixed_features.windows(listen(wave), fps, frames),
+        windows=mixed_features.windows(mixed_features.normalise(features, scale), fps, frames),
         faps=np.asarray(_measured(padded))[:frames],
+        scale=scale,
     )
 
 
