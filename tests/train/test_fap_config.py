@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
@@ -42,7 +43,7 @@ def test_users_get_perceptron_and_patterns(trained):
     windows = jnp.ones((4, 6, 18))
     np.testing.assert_allclose(
         network.apply({"params": stored.variables["params"]}, windows),
-        network.apply(state.variables, windows),
+        network.apply(jax.tree.map(lambda x: x.astype(jnp.float16).astype(jnp.float32), state.variables), windows),
         atol=1e-6,
     )
 
