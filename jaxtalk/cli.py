@@ -44,8 +44,9 @@ def fap(arguments: list[str]) -> None:
     options = tyro.cli(FapOptions, args=arguments, prog="jaxtalk fap", config=(tyro.conf.FlagCreatePairsOff,))
     from jaxtalk.systems import fap
 
+    live = str(options.source) == "-"  # frames are on standard output then
     for written in fap.run(options):
-        print(written)
+        print(written, file=sys.stderr if live else sys.stdout)
 
 
 def corpus(arguments: list[str]) -> None:

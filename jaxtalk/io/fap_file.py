@@ -37,12 +37,17 @@ def write(path: str | Path, stream: FapStream) -> None:
     _check(path, stream)
     fps = int(stream.fps) if stream.fps == int(stream.fps) else repr(float(stream.fps))
     lines = [f"{stream.version} {stream.name} {fps} {len(stream)}"]
-    for k, (values, mask) in enumerate(zip(stream.values, stream.selected, strict=True)):
-        high = [*stream.viseme[k][: 4 * mask[0]], *stream.expression[k][: 6 * mask[1]]]
-        lines.append(" ".join("1" if bit else "0" for bit in mask))
-        lines.append(" ".join(map(str, [k, *high, *values[2:][mask[2:]]])))
+    lines += [lines_of(stream, k) for k in range(len(stream))]
     with output.atomic(path) as temporary:
         temporary.write_text("\n".join(lines) + "\n", encoding="utf-8", newline="\n")
+
+
+def lines_of(stream: FapStream, place: int, number: int | None = None) -> str:
+    """The two lines of the frame at `place`; `number` is what the file counts it as, if that is another."""
+    mask, number = stream.selected[place], place if number is None else number
+    high = [*stream.viseme[place][: 4 * mask[0]], *stream.expression[place][: 6 * mask[1]]]
+    bits = " ".join("1" if bit else "0" for bit in mask)
+    return bits + "\n" + " ".join(map(str, [number, *high, *stream.values[place][2:][mask[2:]]]))
 
 
 def read(path: str | Path) -> FapStream:

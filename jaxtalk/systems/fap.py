@@ -2,11 +2,13 @@
 
 speech --listen--> FapStream --+-- .fap
               .fap --read--^   +-- shapes or feature points of any face model --> mp4, glb
+       - (live) --fap_live--^
 
 What is drawn is what the stream says, rounded as in its file.
 """
 
 import math
+import sys
 from pathlib import Path
 from typing import NamedTuple
 
@@ -18,15 +20,16 @@ from jaxtyping import Array, Float
 from jaxtalk.audio import load as audio
 from jaxtalk.data import head_motion
 from jaxtalk.errors import InputError
-from jaxtalk.face import builtin, fap, fap_motion, fap_points, fap_stream, store, visemes
+from jaxtalk.face import builtin, fap, fap_motion, fap_mouth, fap_points, fap_stream, store, visemes
 from jaxtalk.face.fap_stream import FapStream
 from jaxtalk.face.model import FaceModel
 from jaxtalk.io import container, fap_file, glb, output, provenance, video, weights
 from jaxtalk.render import face_picture
-from jaxtalk.systems import face_look, listen
+from jaxtalk.systems import face_look, fap_listener, fap_live, listen
 from jaxtalk.systems.fap_options import FapOptions
 
 SUFFIXES = (".fap", ".mp4", ".mov", ".glb")
+NETWORKS = {"expnet": listen.NETWORKS, "perceptron": ("fap", "posevae")}  # names of shipped weights by listener
 STEP = 8  # frames drawn in one call
 
 
@@ -50,9 +53,14 @@ def run(options: FapOptions) -> list[Path]:
     _check(options)
     targets = [output.check(path, SUFFIXES) for path in options.output]
     model = store.load(options.face) if options.face else builtin.model()
-    reads = options.source.suffix.lower() == ".fap"
-    stream = fap_file.read(options.source) if reads else heard(options)
-    made = provenance.record(options, {} if reads else {name: weights.shipped(name) for name in listen.NETWORKS})
+    networks = ()
+    if _live(options):
+        stream, networks = fap_live.speak(sys.stdin.buffer, sys.stdout, float(options.fps)), ("fap",)
+    elif options.source.suffix.lower() == ".fap":
+        stream = fap_file.read(options.source)
+    else:
+        stream, networks = heard(options), NETWORKS[options.listener]
+    made = provenance.record(options, {name: weights.shipped(name) for name in networks})
     played = None
     for target in targets:
         if target.suffix.lower() == ".fap":
@@ -65,16 +73,20 @@ def run(options: FapOptions) -> list[Path]:
 
 
 def heard(options: FapOptions) -> FapStream:
-    """The parameters of what the speech makes the built-in face do."""
-    wave = audio.load(options.source)
-    times = np.arange(listen.frame_count(len(wave), float(options.fps))) / options.fps
+    """The parameters of what the speech makes the built-in face do; gaze, lids and head are drawn at random."""
+    wave, fps, perceptron = audio.load(options.source), float(options.fps), options.listener == "perceptron"
+    times = np.arange(listen.frame_count(len(wave), fps)) / fps
     blink = head_motion.blinks(np.random.default_rng(options.seed), times)
-    motion = listen.motion(wave, float(options.fps), blink=blink, style=0, seed=options.seed)
+    motion = listen.motion(wave, fps, blink=blink, style=0, seed=options.seed, lips=not perceptron)
     on = fap_motion.shapes(builtin.model())
+    faps = np.array(fap_motion.from_motion(on, motion))
+    if perceptron:
+        spoken = fap_listener.animate(fap_listener.load(weights.shipped("fap")), wave, fps)
+        faps[:, fap_mouth.SPOKEN] = spoken[:, fap_mouth.SPOKEN]
     selected = np.array(on.features.known)
     selected[list(fap.HEAD)] = not options.still
     name = "_".join(options.source.stem.split()) or "speech"
-    return fap_stream.stream(np.asarray(fap_motion.from_motion(on, motion)), motion.fps, name, selected)
+    return fap_stream.stream(faps, fps, name, selected)
 
 
 def play(stream: FapStream, model: FaceModel) -> Played:
@@ -93,9 +105,15 @@ def _check(options: FapOptions) -> None:
         raise InputError("--deform points: is for video; a .glb holds the face's own shapes")
     if options.sound is not None and options.source.suffix.lower() != ".fap":
         raise InputError(f"--sound {options.sound}: is for a .fap file; speech brings its own")
+    if _live(options) and (kinds != {".fap"} or options.listener == "expnet"):
+        raise InputError("source -: live speech goes through --listener perceptron to .fap; draw that file afterwards")
     for path in (options.source, options.sound, options.face):
-        if path is not None:
+        if path is not None and not (path is options.source and _live(options)):
             container.check(path)
+
+
+def _live(options: FapOptions) -> bool:
+    return str(options.source) == "-"
 
 
 def _draw(target: Path, played: Played, options: FapOptions, made) -> None:

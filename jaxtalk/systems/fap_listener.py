@@ -16,8 +16,10 @@ import numpy as np
 from jaxtyping import Array, Float, Float32
 
 from jaxtalk.audio import mixed_features, pitch, stft
+from jaxtalk.data import fap_clips
 from jaxtalk.io import weights
 from jaxtalk.models import fap_perceptron, fap_smoothing
+from jaxtalk.systems import listen
 
 REACH = 1  # frames of smoothing to either side
 BLOCK = 256  # frames that the perceptron takes at once
@@ -63,8 +65,8 @@ def latency(fps: float | int) -> float:
 
 def animate(by: Perceptron, wave: Float[np.ndarray, "n"], fps: float | int) -> Float32[np.ndarray, "t 68"]:
     """Parameters of a whole recording at 16 kHz; frame k is at k / fps seconds."""
-    frames = max(1, round(len(wave) / stft.RATE * fps))
-    features = np.asarray(mixed_features.mixed(jnp.asarray(wave)))
+    frames = listen.frame_count(len(wave), float(fps))
+    features = fap_clips.listen(wave)
     features = mixed_features.normalise(features, mixed_features.scale(features))
     raw = _frames(by, mixed_features.windows(features, fps, frames))
     return np.asarray(fap_smoothing.smooth(jnp.asarray(raw), REACH))

@@ -16,14 +16,19 @@ class FapOptions:
     jaxtalk fap speech.wav -o out.fap out.mp4 out.glb (parameters, video with the sound, mesh with animation)
 
     jaxtalk fap other.fap -o out.mp4 --sound speech.wav --face ict.npz (draws a stream on another face)
+
+    arecord -q -t raw -f S16_LE -r 16000 | jaxtalk fap - --listener perceptron -o out.fap (live: prints each frame
+    once it is known)
     """
 
     source: tyro.conf.Positional[Path]
-    """A sound file (or a video: its sound), or a .fap file."""
+    """A sound file (or a video: its sound), or a .fap file; - for live speech, raw 16-bit mono at 16 kHz, on standard
+    input: lips only, 0.16 s after the sound at 25 frames per second, 0.19 s at 15."""
     output: Annotated[tuple[Path, ...], tyro.conf.arg(aliases=["-o"])] = (Path("out.fap"),)
     """Files to write, by suffix: .fap, .mp4 or .mov, .glb."""
-    listener: Literal["expnet"] = "expnet"
-    """What hears the speech: ExpNet, measured on the built-in face."""
+    listener: Literal["expnet", "perceptron"] = "expnet"
+    """What hears the speech: ExpNet, measured on the built-in face (follows most voices better), or the perceptron of
+    the 2003 system, which also listens live."""
     fps: Literal[25, 15] = 25
     """Frames per second of what is heard; a .fap file has its own."""
     still: bool = False

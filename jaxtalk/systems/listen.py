@@ -27,8 +27,16 @@ def frame_count(samples: int, fps: float) -> int:
     return max(1, int(np.ceil(samples * fps / RATE - 1e-6)))
 
 
-def motion(wave: Float[np.ndarray, "n"], fps: float, *, blink: Float[np.ndarray, "t"], style: int, seed: int) -> Motion:
-    """What a face does while it says `wave` (mono, at RATE).
+def motion(
+    wave: Float[np.ndarray, "n"],
+    fps: float,
+    *,
+    blink: Float[np.ndarray, "t"],
+    style: int,
+    seed: int,
+    lips: bool = True,
+) -> Motion:
+    """What a face does while it says `wave` (mono, at RATE); without `lips`, its mouth rests.
 
     `blink` is the closure of the lids in each of the `frame_count` frames, 0 open to 1 closed; `style` chooses one of
     the 46 ways to move the head; the same `seed` gives the same motion. Gaze and brows are drawn, not heard.
@@ -36,7 +44,7 @@ def motion(wave: Float[np.ndarray, "n"], fps: float, *, blink: Float[np.ndarray,
     frames, rng = len(blink), np.random.default_rng([seed, 1])
     spectrum = mel.log_mel(jnp.asarray(wave))
     eyes = head_motion.eyes(rng, np.arange(frames) / fps, blink, head_motion.Accents(np.zeros(0), np.zeros(0)))
-    expression = jnp.where(MOUTH, mouth(spectrum, fps, blink), eyes)
+    expression = jnp.where(MOUTH, mouth(spectrum, fps, blink) if lips else 0.0, eyes)
     rotation, translation = head(spectrum, fps, frames, style=style, seed=seed)
     return Motion(expression, rotation, translation, fps, arkit.NAMES)
 

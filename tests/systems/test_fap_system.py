@@ -13,7 +13,7 @@ import pytest
 import soundfile
 
 from jaxtalk import cli
-from jaxtalk.face import arkit, builtin, fap, fap_stream, store
+from jaxtalk.face import arkit, builtin, fap, fap_mouth, fap_stream, store
 from jaxtalk.io import fap_file
 
 SAMPLE = Path(str(resources.files("jaxtalk") / "samples" / "speech.flac"))
@@ -99,6 +99,20 @@ def test_a_stream_moves_another_face(opening, tmp_path, deform):
         assert change[mouth].mean() > 4 and change[:40].mean() < 1  # of 255; brows and hair stay
 
 
+def test_the_perceptron_moves_the_lips_and_nothing_else_by_what_it_hears(speech, tmp_path):
+    for listener in ("expnet", "perceptron"):
+        run(speech, "-o", tmp_path / f"{listener}.fap", "--fps", "15", "--seed", "3", "--listener", listener)
+    one, other = (fap_file.read(tmp_path / f"{name}.fap") for name in ("expnet", "perceptron"))
+    np.testing.assert_array_equal(one.selected, other.selected)
+    gaze = [k for name, k in fap.COLUMN.items() if "eyeball" in name]  # lower lids ride on ExpNet's cheeks
+    np.testing.assert_array_equal(one.values[:, gaze], other.values[:, gaze])
+    np.testing.assert_array_equal(one.values[:, list(fap.HEAD)], other.values[:, list(fap.HEAD)])
+    lips = fap_mouth.lip_opening(other.values)
+    assert lips.std() > 5 and not np.array_equal(lips, fap_mouth.lip_opening(one.values))
+    made = json.loads((tmp_path / "perceptron.fap.json").read_text())
+    assert set(made["weights"]) == {"fap", "posevae"}
+
+
 WRONG = {
     "missing source": (["none.wav", "-o", "a.fap"], "none.wav"),
     "unknown output": (["SPEECH", "-o", "a.avi"], "cannot write this type of file"),
@@ -109,6 +123,8 @@ WRONG = {
     "no such sound": (["FAP", "-o", "a.mp4", "--sound", "none.wav", "--size", "64"], "none.wav"),
     "damaged stream": (["BAD", "-o", "a.mp4"], "line 2 has 67 mask bits"),
     "speech that is none": (["FAKE", "-o", "a.fap"], "fake.wav"),
+    "live video": (["-", "-o", "a.mp4", "--listener", "perceptron"], "source -"),
+    "live by ExpNet": (["-", "-o", "a.fap"], "source -"),
 }
 
 
