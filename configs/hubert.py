@@ -3,6 +3,17 @@
 jaxtalk corpus data/corpus --clips 1600
 jaxtalk train hubert --corpus data/corpus
 jaxtalk train hubert --corpus data/corpus --teacher runs/hubert/hubert.safetensors --folder runs/hubert-2
+
+First round, 2000 clips, --steps 1400: 15 CPU minutes on two cores that others kept busy (44 minutes; 0.3 s a step in
+quiet moments). Loss on hidden frames from 4.54 (steps 1 to 50) to 3.50 (last 50), right 0.04 to 0.18. Phonemes of the
+100 validation clips that a linear probe finds from frozen features (trained on 150 clips; one seed):
+
+    commonest 0.188   log-mel 0.373   log-mel of nine frames 0.406
+    layer 1 to 4, untrained but for 8 steps 0.23 to 0.24   after 700 steps 0.405 0.419 0.420 0.419
+    after 1400 0.425 0.427 0.429 0.428
+
+Streamed with `speech_stream.LIVE`, two real recordings (8.0 and 5.5 s): relative error 0.19 and 0.10 with statistics of
+the whole recording, 0.34 and 0.31 with those of the sound so far. The second round has not been run.
 """
 
 import dataclasses
