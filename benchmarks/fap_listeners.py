@@ -51,9 +51,8 @@ def recordings(options: Options):
         yield "corpus", np.asarray(records[k]["speech"], np.float32) / 32768, made.fps, made.opening
 
 
-def by_expnet(wave, fps: float) -> np.ndarray:
-    blink = np.zeros(listen.frame_count(len(wave), fps))
-    expression = listen.mouth(mel.log_mel(jnp.asarray(wave)), fps, blink)
+def by_tcn(wave, fps: float) -> np.ndarray:
+    expression = listen.mouth(mel.log_mel(jnp.asarray(wave)), fps, listen.frame_count(len(wave), fps))
     zero = jnp.zeros((len(expression), 3))
     on = fap_motion.shapes(builtin.model())
     return np.asarray(fap_mouth.lip_opening(fap_motion.from_motion(on, Motion(expression, zero, zero, fps, NAMES))))
@@ -75,9 +74,9 @@ def agreement(found: np.ndarray, truth: np.ndarray, fps: float) -> float:
 def main(options: Options) -> None:
     rows: dict[str, list] = {}
     for name, wave, fps, truth in recordings(options):
-        found = [agreement(by(wave, fps), truth, fps) for by in (by_perceptron, by_expnet)]
+        found = [agreement(by(wave, fps), truth, fps) for by in (by_perceptron, by_tcn)]
         rows.setdefault(name, []).append(found)
-    print("| recording | perceptron | ExpNet |\n|---|---|---|")
+    print("| recording | perceptron | LipTCN |\n|---|---|---|")
     for name, found in rows.items():
         print("| {} | {:.2f} | {:.2f} |".format(name, *np.mean(found, axis=0)))
 

@@ -38,7 +38,6 @@ OPEN_CLIPS = (
     "vox_731200067", "vox_741400104", "vox_741400163", "vox_796100172", "vrt_1", "vrt_3", "vrt_5", "ls_1", "ls_3",
 )  # fmt: skip
 PLAIN = 0.3  # share of windows that are not varied
-CLOSURES = np.array([phonemes.LETTERS.index(letter) for letter in "pbm"])
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -82,14 +81,14 @@ class Task:
 
     def __init__(self, config: Config):
         self.config = config
-        self.network = audio2exp.ExpNet(audio2exp.Config(coefficients=len(NAMES), width=config.width))
+        self.network = self.build(config)
         rate = optax.warmup_cosine_decay_schedule(0.0, config.rate, min(100, config.steps // 10), config.steps)
         self.optimizer = optax.adamw(rate, weight_decay=1e-3)
         self.synthetic = [clips.synthetic(record) for record in corpus.read(config.corpus)]
         self.common = clips.Spread.of(self.synthetic)
         self.scale = jnp.asarray(self.common.expression[0]), jnp.asarray(self.common.expression[1] + 0.02)
         self.lip_variance = self._lip_variance()
-        self.sources = [(speech_frames.SpeechFrames(self.synthetic), 0.7)]
+        self.sources = [(self.gather(self.synthetic), 0.7)]
         if config.facegood:
             people = [_facegood(config.facegood, name) for name in FACEGOOD_TRAIN]
             self.sources.append((self._people(people), 0.3))
@@ -97,8 +96,17 @@ class Task:
             self.people = [tracked(config.clips, name) for name in config.names]
             self.sources.append((self._people(self.people), 0.5))
 
-    def _people(self, recordings: list[clips.Recording]) -> speech_frames.SpeechFrames:
-        return speech_frames.SpeechFrames([clips.in_common_style(r, self.common) for r in recordings])
+    def _people(self, recordings: list[clips.Recording]):
+        return self.gather([clips.in_common_style(r, self.common) for r in recordings])
+
+    @staticmethod
+    def build(config):
+        return audio2exp.ExpNet(audio2exp.Config(coefficients=len(NAMES), width=config.width))
+
+    @staticmethod
+    def gather(recordings: list[clips.Recording]):
+        """What training draws from."""
+        return speech_frames.SpeechFrames(recordings)
 
     def init(self, rng):
         expression = jnp.zeros((1, len(NAMES)))
@@ -149,7 +157,9 @@ class Task:
         spread = self.scale[1]
         exact = (batch["phoneme"] >= 0).astype(jnp.float32)
         mean_gap, size = self.common.opening
-        closed = exact * jnp.isin(batch["phoneme"], CLOSURES) * (batch["opening"] < 0.1 * (mean_gap + 2 * size))
+        closed = (
+            exact * jnp.isin(batch["phoneme"], phonemes.CLOSURES) * (batch["opening"] < 0.1 * (mean_gap + 2 * size))
+        )
         gap = (opening(predicted) - batch["opening"]) / size
         return {
             "coefficients": (
@@ -187,6 +197,10 @@ class Task:
         windows = jnp.pad(windows, ((0, -count % 256), (0, 0), (0, 0))).reshape(-1, 256, 80, 16)
         return np.concatenate([_listen(self.network, variables, block) for block in windows])[:count]
 
+    def talked(self, variables, recording: clips.Recording):
+        """What a face makes of the network's answer."""
+        return meet(jnp.asarray(self.move(variables, recording)).clip(0, 1))
+
     def export(self, state, folder: Path) -> None:
         self.export_variables(self.folded(state.variables), folder)
 
@@ -216,8 +230,8 @@ def evaluate(task: Task, variables) -> dict[str, float]:
     still, follow = jnp.asarray(task.common.expression[0]), _follow_loudness(task.synthetic)
     closures, errors = [], {"lip_error": [], "still": [], "loudness": []}
     for recording in task.held_out:
-        moved, truth = talked(task, variables, recording), jnp.asarray(recording.expression)
-        phones = _runs(np.isin(recording.phoneme, CLOSURES))
+        moved, truth = task.talked(variables, recording), jnp.asarray(recording.expression)
+        phones = _runs(np.isin(recording.phoneme, phonemes.CLOSURES))
         wide = float(np.percentile(recording.opening, 95))
         if len(phones):
             closures.append(lip_correlation.kept_closures(opening(moved), jnp.asarray(phones), wide))
@@ -234,14 +248,9 @@ def evaluate(task: Task, variables) -> dict[str, float]:
     if task.config.facegood:
         test = _facegood(task.config.facegood, FACEGOOD_TEST)
         jaw = INDEX["jawOpen"]
-        moved = talked(task, variables, test)[:, jaw]
+        moved = task.talked(variables, test)[:, jaw]
         result["facegood_jaw"] = float(lip_correlation.correlation(moved, jnp.asarray(test.expression[:, jaw])))
     return result
-
-
-def talked(task: Task, variables, recording: clips.Recording):
-    """What `jaxtalk talk` makes of the network's answer."""
-    return meet(jnp.asarray(task.move(variables, recording)).clip(0, 1))
 
 
 def _follow_loudness(recordings: list[clips.Recording]):

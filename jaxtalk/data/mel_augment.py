@@ -1,4 +1,4 @@
-"""Variations of normalised log-mel windows that leave the lips as they are: another throat, room, microphone, noise."""
+"""Variations of normalised log-mel, windows or sentences, that leave the lips as they are: another throat or room."""
 
 import jax
 import jax.numpy as jnp
@@ -12,7 +12,7 @@ _TRACTS = np.linspace(
 )  # factors on all frequencies: shorter and longer vocal tracts (Jaitly, Hinton 2013)
 
 
-def augment(rng: Key[Array, ""], windows: Float[Array, "b 80 16"], plain: float = 0.0) -> Float[Array, "b 80 16"]:
+def augment(rng: Key[Array, ""], windows: Float[Array, "b 80 t"], plain: float = 0.0) -> Float[Array, "b 80 t"]:
     """Each window with its own vocal tract, colour, noise floor and a hidden band (SpecAugment, Park et al. 2019).
 
     A share `plain` of the windows stays as it is.
@@ -26,7 +26,7 @@ def augment(rng: Key[Array, ""], windows: Float[Array, "b 80 16"], plain: float 
     return jnp.where(jax.random.bernoulli(keep, plain, (len(windows), 1, 1)), windows, x)
 
 
-def stretch_frequency(rng: Key[Array, ""], windows: Float[Array, "b 80 16"]) -> Float[Array, "b 80 16"]:
+def stretch_frequency(rng: Key[Array, ""], windows: Float[Array, "b 80 t"]) -> Float[Array, "b 80 t"]:
     """Vocal tract length perturbation: frequencies times a factor in 0.82 ... 1.22."""
     tract = jax.random.randint(rng, windows.shape[:1], 0, len(_TRACTS))
     place = jnp.asarray(_places())[tract]
@@ -36,7 +36,7 @@ def stretch_frequency(rng: Key[Array, ""], windows: Float[Array, "b 80 16"]) -> 
     return below * (1 - share) + above * share
 
 
-def recolour(rng: Key[Array, ""], windows: Float[Array, "b 80 16"]) -> Float[Array, "b 80 16"]:
+def recolour(rng: Key[Array, ""], windows: Float[Array, "b 80 t"]) -> Float[Array, "b 80 t"]:
     """Contrast, loudness and a smooth equaliser curve."""
     low = jnp.array([0.8, -0.35, -0.4, -0.3, 1.0, 0.0])
     high = jnp.array([1.2, 0.35, 0.4, 0.3, 3.0, 2.0])
@@ -47,7 +47,7 @@ def recolour(rng: Key[Array, ""], windows: Float[Array, "b 80 16"]) -> Float[Arr
     return windows * contrast[:, :, None] + curve[:, :, None]
 
 
-def raise_floor(rng: Key[Array, ""], windows: Float[Array, "b 80 16"]) -> Float[Array, "b 80 16"]:
+def raise_floor(rng: Key[Array, ""], windows: Float[Array, "b 80 t"]) -> Float[Array, "b 80 t"]:
     """In four of ten windows, steady noise that covers what is quieter."""
     chance, height = jax.random.split(rng)
     floor = jax.random.uniform(height, (windows.shape[0], 1, 1), minval=-4.0, maxval=-0.3)
@@ -55,7 +55,7 @@ def raise_floor(rng: Key[Array, ""], windows: Float[Array, "b 80 16"]) -> Float[
     return jnp.where(jax.random.bernoulli(chance, 0.4, floor.shape), covered, windows)
 
 
-def hide_band(rng: Key[Array, ""], windows: Float[Array, "b 80 16"]) -> Float[Array, "b 80 16"]:
+def hide_band(rng: Key[Array, ""], windows: Float[Array, "b 80 t"]) -> Float[Array, "b 80 t"]:
     """Up to 14 neighbouring bands at their mean, 0."""
     place, size = jax.random.split(rng)
     shape = (windows.shape[0], 1, 1)

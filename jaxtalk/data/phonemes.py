@@ -80,6 +80,7 @@ VISEMES = (
 
 LETTERS = "".join(viseme.letters for viseme in VISEMES)  # a phoneme's id in the corpus is its place here; 0 is PAUSE
 BREATH = "↓"
+CLOSURES = np.array([LETTERS.index(letter) for letter in "pbm"])  # for which the lips must meet
 _VISEME_OF = {letter: viseme for viseme in VISEMES for letter in viseme.letters}
 # Names that espeak-ng writes in its own way instead of IPA.
 _ESPEAK = {"o-": "ɤ", "s.": "ʂ", "i.": "ɨ"}

@@ -8,6 +8,7 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from jaxtalk.face import builtin
+from jaxtalk.face.arkit import INDEX
 from jaxtalk.face.landmarks import EYE_CORNERS, INNER_LIPS
 
 
@@ -45,5 +46,26 @@ def meet(expression: Float[Array, "*b 52"], margin: float = 0.003) -> Float[Arra
     """
     gap = opening(expression)
     factor = jnp.where(gap > 0, jnp.maximum(gap - margin, 0.0) / jnp.maximum(gap, 1e-6), 1.0)
-    parting = jnp.broadcast_to(jnp.asarray(np.abs(mouth().opening) > 1e-3), expression.shape)
-    return jnp.where(parting, expression * factor[..., None], expression)
+    return jnp.where(_parting(expression), expression * factor[..., None], expression)
+
+
+def touch(
+    expression: Float[Array, "*b 52"], closing: Float[Array, "*b"], low: float = 0.04, high: float = 0.08
+) -> Float[Array, "*b 52"]:
+    """Lips brought together where a closure is likely: wholly from probability `high` on, not at all up to `low`.
+
+    What a viewer misses is a closed /m/, not an open mouth, so lips meet long before a closure is more likely than
+    not. They meet as people's do, by mouthClose over a jaw that stays as it is.
+    """
+    share = ((closing - low) / (high - low)).clip(0.0, 1.0) * (opening(expression) > 0)
+    lips = _parting(expression).at[..., np.array([INDEX["jawOpen"], INDEX["mouthClose"]])].set(False)
+    moved = jnp.where(lips, expression * (1.0 - share[..., None]), expression)
+    excess = opening(moved) - (1.0 - share) * opening(expression)
+    close = INDEX["mouthClose"]
+    closed = moved[..., close] - excess / float(mouth().opening[close])
+    return moved.at[..., close].set(jnp.where(share > 0, closed.clip(0.0, 1.0), moved[..., close]))
+
+
+def _parting(expression):
+    """Which coefficients move the lips apart or together."""
+    return jnp.broadcast_to(jnp.asarray(np.abs(mouth().opening) > 1e-3), expression.shape)

@@ -29,7 +29,7 @@ from jaxtalk.systems import face_look, fap_listener, fap_live, listen
 from jaxtalk.systems.fap_options import FapOptions
 
 SUFFIXES = (".fap", ".mp4", ".mov", ".glb")
-NETWORKS = {"expnet": listen.NETWORKS, "perceptron": ("fap", "posevae")}  # names of shipped weights by listener
+NETWORKS = {"tcn": listen.NETWORKS, "perceptron": ("fap", "posevae")}  # names of shipped weights by listener
 STEP = 8  # frames drawn in one call
 
 
@@ -105,7 +105,7 @@ def _check(options: FapOptions) -> None:
         raise InputError("--deform points: is for video; a .glb holds the face's own shapes")
     if options.sound is not None and options.source.suffix.lower() != ".fap":
         raise InputError(f"--sound {options.sound}: is for a .fap file; speech brings its own")
-    if _live(options) and (kinds != {".fap"} or options.listener == "expnet"):
+    if _live(options) and (kinds != {".fap"} or options.listener == "tcn"):
         raise InputError("source -: live speech goes through --listener perceptron to .fap; draw that file afterwards")
     for path in (options.source, options.sound, options.face):
         if path is not None and not (path is options.source and _live(options)):

@@ -26,9 +26,9 @@ class FapOptions:
     input: lips only, 0.16 s after the sound at 25 frames per second, 0.19 s at 15."""
     output: Annotated[tuple[Path, ...], tyro.conf.arg(aliases=["-o"])] = (Path("out.fap"),)
     """Files to write, by suffix: .fap, .mp4 or .mov, .glb."""
-    listener: Literal["expnet", "perceptron"] = "expnet"
-    """What hears the speech: ExpNet, measured on the built-in face (follows most voices better), or the perceptron of
-    the 2003 system, which also listens live."""
+    listener: Literal["tcn", "perceptron"] = "tcn"
+    """What hears the speech: tcn, the network of `jaxtalk talk`, measured on the built-in face (follows most voices
+    better), or the perceptron of the 2003 system, which also listens live."""
     fps: Literal[25, 15] = 25
     """Frames per second of what is heard; a .fap file has its own."""
     still: bool = False

@@ -1,4 +1,4 @@
-"""Listening: speech to Motion with the shipped ExpNet and PoseVAE, in batches of fixed size whatever the length."""
+"""Listening: speech to Motion with the shipped LipTCN and PoseVAE, in batches of fixed size whatever the length."""
 
 import functools
 
@@ -8,18 +8,17 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from jaxtalk.audio import mel, speech_windows
-from jaxtalk.data import head_motion
+from jaxtalk.data import head_motion, phonemes
 from jaxtalk.face import arkit
 from jaxtalk.face.motion import Motion, resample
-from jaxtalk.face.mouth import meet
+from jaxtalk.face.mouth import meet, touch
 from jaxtalk.io import weights
-from jaxtalk.models import audio2exp, audio2pose
+from jaxtalk.models import audio2pose, lip_tcn
 
 RATE = mel.RATE  # samples per second of what is listened to
 POSE_FPS = 25.0  # what PoseVAE was trained at
-BATCH = 128  # frames in one call of ExpNet: one compilation and constant memory for any length
 MOUTH = np.array([name.startswith(("jaw", "mouth", "cheek", "nose", "tongue")) for name in arkit.NAMES])
-NETWORKS = ("expnet", "posevae")  # names of the shipped weights
+NETWORKS = ("lip_tcn", "posevae")  # names of the shipped weights
 
 
 def frame_count(samples: int, fps: float) -> int:
@@ -44,22 +43,27 @@ def motion(
     frames, rng = len(blink), np.random.default_rng([seed, 1])
     spectrum = mel.log_mel(jnp.asarray(wave))
     eyes = head_motion.eyes(rng, np.arange(frames) / fps, blink, head_motion.Accents(np.zeros(0), np.zeros(0)))
-    expression = jnp.where(MOUTH, mouth(spectrum, fps, blink) if lips else 0.0, eyes)
+    expression = jnp.where(MOUTH, mouth(spectrum, fps, frames) if lips else 0.0, eyes)
     rotation, translation = head(spectrum, fps, frames, style=style, seed=seed)
     return Motion(expression, rotation, translation, fps, arkit.NAMES)
 
 
-def mouth(spectrum: Float[Array, "n 80"], fps: float, blink: Float[np.ndarray, "t"]) -> Float[Array, "t 52"]:
-    """ExpNet's coefficients in [0, 1] for a portrait at rest."""
-    network, variables = _expnet()
-    heard = speech_windows.normalise(spectrum)
-    frames = len(blink)
-    padded = jnp.pad(jnp.asarray(blink), (0, -frames % BATCH))
-    parts = []
-    for first in range(0, frames, BATCH):
-        windows = speech_windows.windows(heard, fps, BATCH, first, speech_windows.LEAD)
-        parts.append(np.asarray(_heard(network, variables, windows, padded[first : first + BATCH])))
-    return meet(jnp.clip(jnp.asarray(np.concatenate(parts)[:frames]), 0.0, 1.0))
+def mouth(spectrum: Float[Array, "n 80"], fps: float, frames: int) -> Float[Array, "t 52"]:
+    """LipTCN's coefficients in [0, 1] for a portrait at rest; lips come as early as people's do."""
+    config, variables = _lip_tcn()
+    heard = lip_tcn.hear(config, variables["params"], np.asarray(speech_windows.normalise(spectrum)))
+    return lips(heard, np.arange(frames) / fps + speech_windows.LEAD)
+
+
+def lips(
+    heard: tuple[Float[np.ndarray, "m 52"], Float[np.ndarray, "m p"]], seconds: Float[np.ndarray, "t"]
+) -> Float[Array, "t 52"]:
+    """What `lip_tcn.hear` gave as coefficients in [0, 1] at these moments of the sound, with lips that close."""
+    expression, probability = heard
+    column = seconds * mel.COLUMNS_PER_SECOND
+    closing = probability[:, phonemes.CLOSURES].sum(-1, keepdims=True)
+    moved = jnp.asarray(lip_tcn.at(expression, column)).clip(0.0, 1.0)
+    return meet(touch(moved, jnp.asarray(lip_tcn.at(closing, column)[:, 0])))
 
 
 def head(
@@ -81,20 +85,15 @@ def head(
 
 
 @functools.partial(jax.jit, static_argnums=0)
-def _heard(network, variables, windows, blink):
-    rest = jnp.zeros((len(windows), network.config.coefficients))
-    return network.apply(variables, windows, rest, blink)[0]
-
-
-@functools.partial(jax.jit, static_argnums=0)
 def _posed(model, variables, windows, style, z):
     return audio2pose.generate(model, variables, jnp.zeros((1, audio2pose.POSE)), style, windows, z)
 
 
 @functools.cache
-def _expnet():
-    stored = weights.load(weights.shipped("expnet"))
-    return audio2exp.ExpNet(audio2exp.Config(**stored.config)), stored.variables
+def _lip_tcn():
+    stored = weights.load(weights.shipped("lip_tcn"))
+    settings = {**stored.config, "dilations": tuple(stored.config["dilations"])}
+    return lip_tcn.Config(**settings), stored.variables
 
 
 @functools.cache

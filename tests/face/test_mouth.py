@@ -41,3 +41,20 @@ def test_meet_closes_what_nearly_touches_and_takes_the_margin_off_the_rest():
 def test_meet_leaves_pressed_lips_as_they_are():
     pressed = jnp.zeros(52).at[INDEX["mouthClose"]].set(0.2)
     np.testing.assert_array_equal(mouth.meet(pressed), pressed)
+
+
+def test_touch_closes_lips_where_a_closure_is_likely_and_leaves_the_jaw():
+    spoken = np.zeros((3, 52), np.float32)
+    for name, value in {"jawOpen": 0.3, "mouthClose": 0.05, "mouthSmileLeft": 0.2, "mouthUpperUpLeft": 0.2}.items():
+        spoken[:, INDEX[name]] = value
+    moved = np.asarray(mouth.touch(jnp.asarray(spoken), jnp.array([0.0, 0.2, 0.9]), low=0.1, high=0.3))
+    before, after = (np.asarray(mouth.opening(jnp.asarray(x))) for x in (spoken, moved))
+    np.testing.assert_allclose(after, before * [1, 0.5, 0], atol=1e-4)
+    for name in ("jawOpen", "mouthSmileLeft"):
+        np.testing.assert_array_equal(moved[:, INDEX[name]], spoken[:, INDEX[name]])
+    assert np.all(moved <= 1) and moved[2, INDEX["mouthClose"]] > 0.25
+
+
+def test_touch_leaves_pressed_lips_as_they_are():
+    pressed = jnp.zeros(52).at[INDEX["mouthClose"]].set(0.2)
+    np.testing.assert_array_equal(mouth.touch(pressed, jnp.array(1.0)), pressed)

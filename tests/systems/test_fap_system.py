@@ -100,11 +100,11 @@ def test_a_stream_moves_another_face(opening, tmp_path, deform):
 
 
 def test_the_perceptron_moves_the_lips_and_nothing_else_by_what_it_hears(speech, tmp_path):
-    for listener in ("expnet", "perceptron"):
+    for listener in ("tcn", "perceptron"):
         run(speech, "-o", tmp_path / f"{listener}.fap", "--fps", "15", "--seed", "3", "--listener", listener)
-    one, other = (fap_file.read(tmp_path / f"{name}.fap") for name in ("expnet", "perceptron"))
+    one, other = (fap_file.read(tmp_path / f"{name}.fap") for name in ("tcn", "perceptron"))
     np.testing.assert_array_equal(one.selected, other.selected)
-    gaze = [k for name, k in fap.COLUMN.items() if "eyeball" in name]  # lower lids ride on ExpNet's cheeks
+    gaze = [k for name, k in fap.COLUMN.items() if "eyeball" in name]  # lower lids ride on the cheeks that are heard
     np.testing.assert_array_equal(one.values[:, gaze], other.values[:, gaze])
     np.testing.assert_array_equal(one.values[:, list(fap.HEAD)], other.values[:, list(fap.HEAD)])
     lips = fap_mouth.lip_opening(other.values)
@@ -124,7 +124,7 @@ WRONG = {
     "damaged stream": (["BAD", "-o", "a.mp4"], "line 2 has 67 mask bits"),
     "speech that is none": (["FAKE", "-o", "a.fap"], "fake.wav"),
     "live video": (["-", "-o", "a.mp4", "--listener", "perceptron"], "source -"),
-    "live by ExpNet": (["-", "-o", "a.fap"], "source -"),
+    "live by the network of talk": (["-", "-o", "a.fap"], "source -"),
 }
 
 
