@@ -6,7 +6,8 @@
 Twenty-three clips are three minutes, soon learnt by heart: 150 steps with a third of the features dropped,
 and as much of the corpus in each batch.
 
-@@LAB@@
+150 steps in 35 s on two CPU cores, beside three minutes of reading and evaluation. Reached: lip error 0.47 of a still
+face's, closures kept 0.96, jaw 0.50; clips left out 0.45 as drawn, 0.49 before lips touch (docs/lip_motion.md).
 """
 
 import dataclasses
