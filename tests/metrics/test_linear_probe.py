@@ -12,7 +12,8 @@ def test_is_as_right_as_scikit_learns_on_rows_it_did_not_see():
     rows = (centres[labels] + rng.standard_normal((1200, 8))).astype(np.float32)
     probe = linear_probe.fit(jnp.asarray(rows[:800]), jnp.asarray(labels[:800]), classes=5)
     ours = float(linear_probe.accuracy(probe, jnp.asarray(rows[800:]), jnp.asarray(labels[800:])).value())
-    theirs = LogisticRegression(max_iter=1000).fit(rows[:800], labels[:800]).score(rows[800:], labels[800:])
+    near = rows - 30  # the same problem; far from 0 their solver may not converge, depending on the machine
+    theirs = LogisticRegression(max_iter=1000).fit(near[:800], labels[:800]).score(near[800:], labels[800:])
     assert 0.6 < theirs < 0.98 and abs(ours - theirs) < 0.02
 
 
