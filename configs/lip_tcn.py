@@ -4,8 +4,8 @@
     jaxtalk train lip_tcn --corpus data/corpus
     jaxtalk train lip_tcn_people ...      then people: FACEGOOD and tracked clips
 
-4500 steps of 102 s of speech in 15 minutes on two CPU cores. Reached on
-held-out sentences: lip error 0.41 of a still face's, closures kept 0.96; FACEGOOD 3_15 jaw 0.53.
+4500 steps of 102 s of speech in 15 minutes on two CPU cores. Reached on held-out sentences: lip error 0.41 of a still
+face's, closures kept 0.96; FACEGOOD 3_15 jaw 0.53.
 """
 
 import dataclasses

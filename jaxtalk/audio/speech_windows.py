@@ -2,7 +2,8 @@
 
 ExpNet's input keeps its published shape [80, 16], but two changes help it to read strangers' lips (measured in
 configs/expnet.py): each band is normalised over the recording, which takes out voice colour, microphone and loudness,
-and columns are two hops apart, so that 16 of them span 0.4 s instead of 0.2 s.
+and columns are two hops apart, so that 16 of them span 0.4 s instead of 0.2 s. LipTCN hears the same normalised bands,
+whole sentences of them, and answers every second column.
 """
 
 import jax.numpy as jnp
@@ -34,8 +35,8 @@ def columns(seconds: Float[np.ndarray, "n"], pace: float | Float[np.ndarray, "n 
 
 
 def windows(
-    normalised: Float[Array, "t 80"], fps: float | int, frames: int, first: int = 0, lead: float = 0.0
+    normalised: Float[Array, "t 80"], fps: float | int, frames: int, first: int = 0
 ) -> Float[Array, "frames 80 16"]:
-    """What video frames first, ..., first + frames - 1 listen to, `lead` seconds ahead; the ends repeat a column."""
-    wanted = columns(np.arange(first, first + frames) / fps + lead)
+    """What video frames first, ..., first + frames - 1 listen to; the ends repeat a column."""
+    wanted = columns(np.arange(first, first + frames) / fps)
     return jnp.swapaxes(normalised[np.clip(wanted, 0, normalised.shape[0] - 1)], -1, -2)
