@@ -1,6 +1,7 @@
 """Trained parameters in one safetensors file: arrays by path, and what they are in the file's metadata."""
 
 import dataclasses
+import hashlib
 import json
 from collections.abc import Mapping
 from importlib import resources
@@ -73,6 +74,16 @@ def load(path: str | Path, like: Mapping[str, Any] | None = None) -> Weights:
         licence=metadata["licence"],
         note=metadata["note"],
     )
+
+
+def label(path: str | Path) -> str:
+    """What a figure names the network by that made it: its name and the start of its file's SHA-256.
+
+    Two figures may be compared only if their labels are equal.
+    """
+    with open(path, "rb") as file:
+        digest = hashlib.file_digest(file, "sha256").hexdigest()
+    return f"{load(path).name} {digest[:12]}"
 
 
 def shipped(name: str) -> Path:

@@ -89,3 +89,15 @@ def test_config_values_leave_out_the_compute_type():
         dtype: jnp.dtype = jnp.float32
 
     assert weights.config_values(Config()) == {"width": 3}
+
+
+def test_label_names_the_network_and_changes_with_its_arrays(tmp_path):
+    labels = []
+    for i, value in enumerate((0.0, 0.0, 1.0)):
+        made = weights.Weights(
+            variables={"a": np.full(3, value, np.float32)}, name="ear", config={}, licence="", note=""
+        )
+        weights.save(tmp_path / f"{i}.safetensors", made)
+        labels.append(weights.label(tmp_path / f"{i}.safetensors"))
+    assert labels[0] == labels[1] != labels[2]
+    assert labels[0].startswith("ear ") and len(labels[0]) == len("ear ") + 12
