@@ -76,14 +76,15 @@ def load(path: str | Path, like: Mapping[str, Any] | None = None) -> Weights:
     )
 
 
-def label(path: str | Path) -> str:
-    """What a figure names the network by that made it: its name and the start of its file's SHA-256.
+def label(weights: Weights) -> str:
+    """What a figure names the network by that made it: its name and the start of the SHA-256 of its arrays.
 
     Two figures may be compared only if their labels are equal.
     """
-    with open(path, "rb") as file:
-        digest = hashlib.file_digest(file, "sha256").hexdigest()
-    return f"{load(path).name} {digest[:12]}"
+    digest = hashlib.sha256()
+    for path, value in sorted(flatten(weights.variables).items()):
+        digest.update(f"{path} {value.dtype} {value.shape} ".encode() + np.asarray(value).tobytes())
+    return f"{weights.name} {digest.hexdigest()[:12]}"
 
 
 def shipped(name: str) -> Path:

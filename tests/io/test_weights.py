@@ -94,10 +94,9 @@ def test_config_values_leave_out_the_compute_type():
 def test_label_names_the_network_and_changes_with_its_arrays(tmp_path):
     labels = []
     for i, value in enumerate((0.0, 0.0, 1.0)):
-        made = weights.Weights(
-            variables={"a": np.full(3, value, np.float32)}, name="ear", config={}, licence="", note=""
-        )
+        arrays = {"a": np.full(3, value, np.float32), "b": np.zeros(2, np.float32)}
+        made = weights.Weights(variables=arrays, name="ear", config={}, licence="", note=f"made {i} times")
         weights.save(tmp_path / f"{i}.safetensors", made)
-        labels.append(weights.label(tmp_path / f"{i}.safetensors"))
+        labels.append(weights.label(weights.load(tmp_path / f"{i}.safetensors")))
     assert labels[0] == labels[1] != labels[2]
     assert labels[0].startswith("ear ") and len(labels[0]) == len("ear ") + 12
