@@ -32,3 +32,26 @@ def test_lip_opening_takes_frames_and_three_axes():
     deep = jnp.concatenate([flat, jnp.zeros((3, 68, 1))], -1)
     np.testing.assert_allclose(landmarks.lip_opening(flat), [0, 0.05, 0.1], atol=1e-7)
     np.testing.assert_allclose(landmarks.lip_opening(deep), landmarks.lip_opening(flat))
+
+
+def open_eyes(height, width=10.0):
+    points = np.zeros((68, 2), np.float32)
+    for first, x in ((36, 20.0), (42, 60.0)):
+        offsets = [(0, 0), (0.3, -0.5), (0.7, -0.5), (1, 0), (0.7, 0.5), (0.3, 0.5)]
+        points[first : first + 6] = [(x + dx * width, dy * height) for dx, dy in offsets]
+    return jnp.asarray(points)
+
+
+def test_eye_aspect_ratio_is_height_over_width():
+    np.testing.assert_allclose(landmarks.eye_aspect_ratio(open_eyes(3.0)), 0.3, rtol=1e-5)
+    assert float(landmarks.eye_aspect_ratio(open_eyes(0.0))) == 0
+    wink = jnp.concatenate([open_eyes(3.0)[:42], open_eyes(1.0)[42:]])
+    np.testing.assert_allclose(landmarks.eye_aspect_ratio(wink), 0.2, rtol=1e-5)
+    assert float(landmarks.eye_aspect_ratio(jnp.zeros((68, 2)))) == 0
+
+
+def test_eye_aspect_ratio_ignores_place_size_and_rotation():
+    c, s = np.cos(0.4), np.sin(0.4)
+    faces = jnp.stack([open_eyes(h) for h in (1.0, 2.0, 4.0)])
+    moved = 3.0 * faces @ jnp.array([[c, -s], [s, c]]) + jnp.full((1, 1, 2), 7.0)
+    np.testing.assert_allclose(landmarks.eye_aspect_ratio(moved), [0.1, 0.2, 0.4], rtol=1e-4)
