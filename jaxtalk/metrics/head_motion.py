@@ -67,8 +67,9 @@ def beat_alignment(
     From 0 to 1, higher is better; 0 where either has no beats. Over audio beats as in Bailando: motion with many
     beats scores high (trembling does). Over motion beats as in AIST++ (Li et al., ICCV 2021): motion with few does.
     Give both. Both papers take sigma = 3 frames at 60 a second, 50 ms; "3 frames" at 25 a second, as SadTalker may
-    have taken, is 120 ms and scores far higher. What an audio beat is (an onset, a beat of a tracker made for music)
-    matters as much: `jaxtalk.audio.onsets` finds onsets.
+    have taken, is 120 ms and scores far higher (0.49). What an audio beat is (an onset, a beat of a tracker made for
+    music) matters as much. Chance is high: 27 filmed people score 0.22 over the onsets of `jaxtalk.audio.onsets` (0.60
+    over motion), and 0.23 (0.62) with their sound shifted in time. Give the figure of shifted sound beside it.
     """
     own, other = (audio, motion) if over == "audio" else (motion, audio)
     own, other = own[..., :, None], other[..., None, :]

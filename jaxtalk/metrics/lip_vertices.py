@@ -72,7 +72,7 @@ def dynamics_deviation(
     known = jnp.ones(truth.shape[:-2], bool) if known is None else known
 
     def dynamics(vertices):
-        length = ((vertices - template[..., None, :, :])[..., upper, :] ** 2).sum(-1)
+        length = ((vertices[..., upper, :] - template[..., None, upper, :]) ** 2).sum(-1)
         length = length if squared else jnp.sqrt(length)
         return jnp.std(length, axis=-2, where=known[..., None]).mean(-1)
 
