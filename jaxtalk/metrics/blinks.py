@@ -35,14 +35,14 @@ class Blinks(NamedTuple):
         return Mean(self.seconds.sum(), self.whole.sum())
 
 
-@functools.partial(jax.jit, static_argnames=("fps", "close", "reopen", "shortest"))
+@functools.partial(jax.jit, static_argnames=("fps", "shortest"))
 def blinks(
     opening: Float[Array, "*b t"],
     fps: float | int,
     known: Bool[Array, "*b t"] | None = None,
     *,
-    close: float = 0.2,
-    reopen: float = 0.25,
+    close: float | Float[Array, ""] = 0.2,
+    reopen: float | Float[Array, ""] = 0.25,
     shortest: float = 0.06,
 ) -> Blinks:
     """Counts blinks: eyes close below `close` and are shut until they open above `reopen` (hysteresis).
