@@ -1,4 +1,4 @@
-"""The loss that teaches lip sync by pairs (Wav2Lip; Prajwal et al., 2020, eq. 1 and 2): one value per example."""
+"""The loss that teaches lip sync by pairs (Wav2Lip; Prajwal et al., 2020, sec. 3): one value per example."""
 
 import jax.numpy as jnp
 from jaxtyping import Array, Float

@@ -1,8 +1,8 @@
 """Is the sound in time with the lips? Scores from any network that embeds windows of both in one space.
 
 Row i of `face` and of `sound` [t, d] are the embeddings of a window that begins at video frame i. LSE-D and LSE-C are
-those of syncnet_python (Chung and Zisserman, "Out of time", 2016, sec. 4.1) and of Wav2Lip's evaluation (Prajwal et
-al., 2020, sec. 4.3). The published figures take `jaxtalk.models.syncnet` at 25 frames/s and its face crops
+those of syncnet_python (Chung and Zisserman, "Out of time", 2016) and of Wav2Lip's evaluation (Prajwal et al., 2020,
+sec. 4), whose figures are means over clips. The published figures take `jaxtalk.models.syncnet` at 25 frames/s and its face crops
 (`jaxtalk.face.mouth_crops`), both embeddings as they are, not normalised. Traps:
 
 - Figures of two networks, or of two kinds of crop, must not be compared.

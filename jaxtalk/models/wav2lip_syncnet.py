@@ -1,4 +1,4 @@
-"""Wav2Lip's sync expert: how likely do sound and lips of a fifth of a second agree? (Prajwal et al., 2020, sec. 3.2)
+"""Wav2Lip's sync expert: how likely do sound and lips of a fifth of a second agree? (Prajwal et al., 2020, sec. 3)
 
     mel window [80, 16] --14 convolutions--> sound embedding [16 width], a unit vector
     lower halves of 5 face crops [5, 48, 96, 3] --17 convolutions--> face embedding [16 width], a unit vector
@@ -21,7 +21,7 @@ from jaxtalk.nn.mel_encoder import NormedConv
 
 # (channels in units of the width, window, stride, padding, residual) of each convolution. The sound's are those of
 # `jaxtalk.nn.mel_encoder` but for one residual layer more.
-_SOUND: tuple[tuple[int, int, Extent, int, bool], ...] = (
+SOUND: tuple[tuple[int, int, Extent, int, bool], ...] = (
     (1, 3, 1, 1, False),
     (1, 3, 1, 1, True),
     (1, 3, 1, 1, True),
@@ -37,7 +37,7 @@ _SOUND: tuple[tuple[int, int, Extent, int, bool], ...] = (
     (16, 3, 1, 0, False),
     (16, 1, 1, 0, False),
 )
-_FACE: tuple[tuple[int, int, Extent, int, bool], ...] = (
+FACE: tuple[tuple[int, int, Extent, int, bool], ...] = (
     (1, 7, 1, 3, False),
     (2, 5, (1, 2), 1, False),
     (2, 3, 1, 1, True),
@@ -72,7 +72,7 @@ class SyncExpert(nn.Module):
     config: Config = Config()
 
     def setup(self):
-        self.sound, self.face = Tower(self.config, _SOUND), Tower(self.config, _FACE)
+        self.sound, self.face = Tower(self.config, SOUND), Tower(self.config, FACE)
 
     def __call__(
         self, mel: Float[Array, "*b 80 16"], faces: Float[Array, "*b 5 48 96 3"], *, train: bool = False
