@@ -2,11 +2,12 @@
 
 Row i of `face` and of `sound` [t, d] are the embeddings of a window that begins at video frame i. LSE-D and LSE-C are
 those of syncnet_python (Chung and Zisserman, "Out of time", 2016) and of Wav2Lip's evaluation (Prajwal et al., 2020,
-sec. 4), whose figures are means over clips. The published figures take `jaxtalk.models.syncnet` at 25 frames/s and its face crops
+sec. 4), whose figures are means over clips. They take `jaxtalk.models.syncnet` at 25 frames a second and its face crops
 (`jaxtalk.face.mouth_crops`), both embeddings as they are, not normalised. Traps:
 
 - Figures of two networks, or of two kinds of crop, must not be compared.
-- The published scripts embed n - 5 windows of a clip of n frames, though n - 4 windows of 5 frames fit in it.
+- A clip of n frames has n - 4 windows of 5, but the published scripts embed n - 5 (`audio.speech_mfcc.count`), since
+  the sound's last window lacks a column.
 - Sound before the first window and after the last is taken as zeros. Each shift by a frame puts one more zero vector
   into the mean, so the figures of a clip shorter than a few times `reach` say little; with unit embeddings zeros
   (distance 1) are nearer than sound that has nothing to do with the face (1.41).
