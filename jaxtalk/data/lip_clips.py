@@ -37,7 +37,7 @@ class LipClip:
     lead: float = 0.0  # seconds by which the picture is ahead of the sound, as in `clips.Recording`
 
     def at_video_rate(self) -> Float32[np.ndarray, "t 68 2"]:
-        """The landmarks in the picture at the 25 frames a second that LipSyncNet sees, ahead of the sound as people's."""
+        """The landmarks in the picture at LipSyncNet's 25 frames a second, ahead of the sound as people's."""
         count = round(len(self.landmarks) / self.fps * FPS)
         seconds = np.arange(count) / FPS + speech_windows.LEAD - self.lead
         return between(self.landmarks, seconds * self.fps)[..., :2]

@@ -9,7 +9,7 @@ from jaxtyping import Array, Float
 def shifted_similarity(
     lips: Float[Array, "b t d"], sound: Float[Array, "b t d"], reach: int
 ) -> Float[Array, "b n {2*reach+1}"]:
-    """Cosine of lips at frame i and sound at i + s, s = -reach ... reach, for the n = t - 2 reach frames that have all."""
+    """Cosine of lips at frame i and sound at i + s, |s| <= reach, for the n = t - 2 reach frames that have all."""
     inside = lips[:, reach : lips.shape[1] - reach]
     n = inside.shape[1]
     return jnp.stack([jnp.sum(inside * sound[:, s : s + n], -1) for s in range(2 * reach + 1)], -1)

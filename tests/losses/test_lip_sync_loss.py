@@ -41,3 +41,12 @@ def test_surprise_is_a_softmax_without_near_shifts():
 def test_gradients_are_finite_where_all_is_alike():
     grad = jax.grad(lambda x: lip_sync.surprise(x, jnp.float32(10.0), 2, x[..., :0]).sum())(jnp.ones((1, 2, 11)))
     assert bool(jnp.isfinite(grad).all()) and float(jnp.abs(grad).max()) > 0
+
+
+def test_disorder_is_what_is_missing_of_the_margin():
+    similarity = np.zeros((1, 4, 31), np.float32)
+    similarity[:, :, [9, 10, 11, 19, 20, 21]] = 0.3  # 5 frames off, and one to either side
+    similarity[:, :, [4, 5, 6, 24, 25, 26]] = 0.28
+    got = lip_sync.disorder(jnp.asarray(similarity), 5, 10, 0.06)
+    np.testing.assert_allclose(got, [0.04], atol=1e-6)
+    np.testing.assert_allclose(lip_sync.disorder(jnp.asarray(similarity), 5, 10, 0.01), [0.0])
