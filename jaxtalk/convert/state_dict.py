@@ -40,25 +40,33 @@ def convert(
     expected = {path: tuple(leaf.shape) for path, leaf in flatten(like).items()}
     converted, problems = {}, []
     for name, value in state.items():
-        found = next(((match, rule) for pattern, rule in rules if (match := pattern.fullmatch(name))), None)
-        if name.endswith("num_batches_tracked") or (found and found[1].path is None):
+        found = _find(rules, name)
+        if _ignored(name, found):
             continue
         if found is None:
             problems.append(f"{name} is unexpected")
             continue
         match, rule = found
-        path, array = match.expand(rule.path), rule.transform(value)
+        path, array = match.expand(rule.path), _transformed(rule, value)
         if path not in expected:
             problems.append(f"{name} is unexpected (the model has no {path})")
+        elif array is None:
+            problems.append(f"{name} has shape {value.shape}, which cannot be laid out as {path} {expected[path]}")
         elif array.shape != expected[path]:
             problems.append(f"{name} gives shape {array.shape} where {path} has {expected[path]}")
         elif path in converted:
             problems.append(f"{name} gives {path} twice")
-        converted[path] = array.astype(np.float32)
+        converted[path] = array if array is None else array.astype(np.float32)
     problems += [f"{path} is missing" for path in expected.keys() - converted.keys()]
     if problems:
         raise InputError(f"{source}: does not fit the model: {'; '.join(sorted(problems))}")
     return unflatten(converted)
+
+
+def left_out(state: Mapping[str, np.ndarray], table: Iterable[Rule]) -> list[str]:
+    """The names that `convert` does not use, since the table says so or nobody needs them."""
+    rules = [(re.compile(rule.pattern), rule) for rule in table]
+    return sorted(name for name in state if _ignored(name, _find(rules, name)))
 
 
 def select(state: Mapping[str, Any], prefix: str) -> dict[str, Any]:
@@ -89,6 +97,23 @@ def batch_norm(name: str, path: str) -> list[Rule]:
         Rule(rf"{name}\.running_mean", f"batch_stats/{path}/mean"),
         Rule(rf"{name}\.running_var", f"batch_stats/{path}/var"),
     ]
+
+
+def _find(rules, name):
+    """The first rule that a name fits, with the match."""
+    return next(((match, rule) for pattern, rule in rules if (match := pattern.fullmatch(name))), None)
+
+
+def _transformed(rule, value):
+    """The array as ours; None if it has not the axes that the rule's layer has."""
+    try:
+        return rule.transform(value)
+    except (ValueError, IndexError, TypeError):
+        return None
+
+
+def _ignored(name, found):
+    return name.endswith("num_batches_tracked") or (found is not None and found[1].path is None)
 
 
 def _affine(name: str, path: str, transform: Transform, bias: bool) -> list[Rule]:

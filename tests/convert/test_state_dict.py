@@ -76,6 +76,18 @@ def test_all_misfits_are_named_in_one_line():
     assert message.count(";") == 4
 
 
+@pytest.mark.parametrize("value", [np.zeros(4), np.zeros(())])
+def test_an_array_of_another_rank_is_a_misfit_too(value):
+    with pytest.raises(
+        InputError, match=r"blocks\.0\.conv\.weight has shape \(.*\), which cannot be laid out as params"
+    ):
+        state_dict.convert("file.pth", {**STATE, "blocks.0.conv.weight": value}, TABLE, LIKE)
+
+
+def test_what_is_left_out_is_what_the_table_says_and_counters():
+    assert state_dict.left_out(STATE, TABLE) == ["blocks.0.norm.num_batches_tracked", "unused"]
+
+
 def test_a_table_that_maps_two_arrays_to_one_place_is_refused():
     table = [Rule("a|b", "params/x")]
     with pytest.raises(InputError, match="params/x twice"):
