@@ -38,9 +38,11 @@ class FaceModel:
         """Vertices before pose. Fewer identity coefficients than the basis has are padded with zeros."""
         vertices = self.template
         if identity is not None:
-            vertices = vertices + jnp.einsum("...i,ivc->...vc", identity, self.identity[: identity.shape[-1]])
+            moved = jnp.einsum("...i,ivc->...vc", identity, self.identity[: identity.shape[-1]])
+            vertices = sum(jnp.broadcast_arrays(vertices, moved))
         if expression is not None:
-            vertices = vertices + jnp.einsum("...e,evc->...vc", expression, self.expression)
+            moved = jnp.einsum("...e,evc->...vc", expression, self.expression)
+            vertices = sum(jnp.broadcast_arrays(vertices, moved))
         return vertices
 
 
