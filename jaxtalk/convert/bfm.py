@@ -3,7 +3,7 @@
 The source of this FaceModel is a folder with either `BFM_model_front.mat`, or the files it is made of:
 
 - `01_MorphableModel.mat` (https://faces.dmi.unibas.ch/bfm): shapeMU [3V, 1], shapePC [3V, 199], shapeEV [199, 1],
-  V = 53490;
+  V = 53490, and texMU, texPC, texEV of the same shapes for colours from 0 to 255;
 - `Exp_Pca.bin` (Guo et al., 3DFace "CoarseData"): int32 count, then float32 mean [3W] and components [count, 3W],
   W = 53215; `std_exp.txt`: a standard deviation per component;
 - `BFM_exp_idx.mat` (trimIndex [W]: which of V), `BFM_front_idx.mat` (idx [35709]: which of W) and
@@ -15,6 +15,7 @@ or eyeballs; micrometres become metres.
 
 from pathlib import Path
 
+import jax.numpy as jnp
 import numpy as np
 import scipy.io
 from scipy.io.matlab import MatReadError
@@ -23,6 +24,7 @@ from jaxtalk.convert import face_axes
 from jaxtalk.errors import InputError
 from jaxtalk.face import store
 from jaxtalk.face.model import FaceModel
+from jaxtalk.face.recon_geometry import Albedo
 
 IDENTITY, EXPRESSION = 80, 64
 METRES = 1e-6  # the files are in micrometres
@@ -54,13 +56,40 @@ def load(source: Path) -> FaceModel:
         raise InputError(f"{folder}: its BFM files do not fit together ({error}); get them again") from error
 
 
+def load_albedo(source: Path) -> Albedo:
+    """The skin's colours of a folder of BFM files, for the vertices of `load`."""
+    folder = Path(source)
+    front = folder / "BFM_model_front.mat"
+    try:
+        if front.is_file():
+            read = _mat(front, "meantex", "texBase")
+            mean, basis = read["meantex"].reshape(-1, 3), read["texBase"]
+            basis = basis.reshape(len(mean), 3, -1)
+        else:
+            read = _mat(folder / "01_MorphableModel.mat", "texMU", "texPC", "texEV")
+            trimmed, kept = _lists(folder)
+            mean = read["texMU"].reshape(-1, 3)
+            basis = (read["texPC"] * read["texEV"].reshape(1, -1)).reshape(len(mean), 3, -1)
+            mean, basis = mean[trimmed[kept]], basis[trimmed[kept]]
+    except (ValueError, IndexError) as error:
+        raise InputError(f"{folder}: its BFM files do not fit together ({error}); get them again") from error
+    basis = np.moveaxis(basis[..., :IDENTITY], -1, 0)
+    return Albedo(*(jnp.asarray(values / 255, jnp.float32) for values in (mean, basis)))
+
+
+def _lists(folder):
+    """Which vertices of the whole head have expressions, and which of these are kept."""
+    trimmed = _mat(folder / "BFM_exp_idx.mat", "trimIndex")["trimIndex"].astype(int).ravel() - 1
+    front = _mat(folder / "BFM_front_idx.mat", "idx")["idx"].astype(int).ravel() - 1
+    return trimmed, front
+
+
 def _raw(folder):
     model = _mat(folder / "01_MorphableModel.mat", "shapeMU", "shapePC", "shapeEV")
     mean = model["shapeMU"].reshape(-1, 3)
     identity = (model["shapePC"] * model["shapeEV"].reshape(1, -1)).reshape(len(mean), 3, -1)
     expression = _expression(folder)
-    trimmed = _mat(folder / "BFM_exp_idx.mat", "trimIndex")["trimIndex"].astype(int).ravel() - 1
-    front = _mat(folder / "BFM_front_idx.mat", "idx")["idx"].astype(int).ravel() - 1
+    trimmed, front = _lists(folder)
     info = _mat(folder / "facemodel_info.mat", "tri", "keypoints")
     if len(trimmed) != len(expression):
         raise ValueError(f"BFM_exp_idx.mat lists {len(trimmed)} vertices, Exp_Pca.bin has {len(expression)}")

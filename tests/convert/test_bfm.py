@@ -18,6 +18,7 @@ def truth():
     grid = np.array([(k, k + 1, k + 10) for k in range(CUT - 10)])
     return {
         "mean": spread, "shapes": RNG.normal(size=(3 * V, MODES)) * 0.01, "deviation": np.arange(MODES, 0, -1) * 1e5,
+        "colours": RNG.uniform(0, 255, (V, 3)), "tints": RNG.normal(size=(3 * V, MODES)),
         "expressions": RNG.normal(size=(EXPRESSIONS, W, 3)).astype(np.float32),
         "std": np.arange(1, 1 + EXPRESSIONS) * 1e3,
         "trim": RNG.permutation(V)[:W], "front": RNG.permutation(W)[:CUT], "tri": grid,
@@ -32,7 +33,8 @@ def folder(tmp_path, truth):
 
     save(
         "01_MorphableModel.mat", shapeMU=truth["mean"].reshape(-1, 1), shapePC=truth["shapes"],
-        shapeEV=truth["deviation"].reshape(-1, 1), texMU=np.zeros((3, 1)),
+        shapeEV=truth["deviation"].reshape(-1, 1), texMU=truth["colours"].reshape(-1, 1), texPC=truth["tints"],
+        texEV=truth["deviation"].reshape(-1, 1) * 1e-4,
     )  # fmt: skip
     save("BFM_exp_idx.mat", trimIndex=truth["trim"].reshape(-1, 1) + 1)
     save("BFM_front_idx.mat", idx=truth["front"].reshape(-1, 1) + 1)
@@ -60,8 +62,18 @@ def test_every_vertex_finds_its_place_through_both_lists(folder, truth):
     assert set(map(frozenset, np.asarray(model.triangles).tolist())) == set(map(frozenset, truth["tri"].tolist()))
 
 
+def test_colours_are_those_of_the_vertices_and_white_is_one(folder, truth):
+    albedo = bfm.load_albedo(folder)
+    assert albedo.mean.shape == (CUT, 3) and albedo.basis.shape == (MODES, CUT, 3)
+    for vertex in (0, 17, CUT - 1):
+        whole = truth["trim"][truth["front"][vertex]]
+        np.testing.assert_allclose(albedo.mean[vertex], truth["colours"][whole] / 255, rtol=1e-5)
+        tint = truth["tints"].reshape(V, 3, MODES)[whole] * truth["deviation"] * 1e-4 / 255
+        np.testing.assert_allclose(albedo.basis[:, vertex], tint.T, rtol=1e-5)
+
+
 def test_the_ready_made_file_gives_the_same_model(folder, tmp_path, truth):
-    raw = bfm.load(folder)
+    raw, colours = bfm.load(folder), bfm.load_albedo(folder)
     chosen = truth["trim"][truth["front"]]
     shapes = (truth["shapes"] * truth["deviation"]).reshape(V, 3, MODES)[chosen].reshape(-1, MODES)
     expressions = (truth["expressions"] * truth["std"][:, None, None])[:, truth["front"]].reshape(EXPRESSIONS, -1).T
@@ -69,7 +81,8 @@ def test_the_ready_made_file_gives_the_same_model(folder, tmp_path, truth):
         folder / "BFM_model_front.mat",
         {
             "meanshape": truth["mean"][chosen].reshape(1, -1) / 1e5, "idBase": shapes / 1e5,
-            "exBase": expressions / 1e5,
+            "exBase": expressions / 1e5, "meantex": truth["colours"][chosen].reshape(1, -1),
+            "texBase": (truth["tints"] * truth["deviation"] * 1e-4).reshape(V, 3, MODES)[chosen].reshape(-1, MODES),
             "tri": truth["tri"] + 1, "keypoints": truth["keypoints"].reshape(1, -1) + 1,
         },
     )  # fmt: skip
@@ -77,6 +90,8 @@ def test_the_ready_made_file_gives_the_same_model(folder, tmp_path, truth):
     ready = store.load(folder / "out.npz")
     for field in ("template", "identity", "expression", "triangles", "landmarks"):
         np.testing.assert_allclose(getattr(ready, field), getattr(raw, field), atol=1e-6, err_msg=field)
+    for got, want in zip(bfm.load_albedo(folder), colours, strict=True):
+        np.testing.assert_allclose(got, want, rtol=1e-5, atol=1e-6)
 
 
 @pytest.mark.parametrize(
