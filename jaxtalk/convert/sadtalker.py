@@ -1,7 +1,10 @@
-"""Names of the published SadTalker networks (SadTalker_V0.0.2_{256,512}.safetensors, or the older .pth files)."""
+"""Names of SadTalker's published networks, but for those of face-vid2vid. Their files: `sadtalker_files`."""
 
+import dataclasses
+import re
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -16,7 +19,7 @@ from jaxtalk.convert.state_dict import (
     select,
     transposed_convolution,
 )
-from jaxtalk.models import audio2exp, audio2pose
+from jaxtalk.models import audio2exp, audio2pose, face_recon, motion_mapping
 
 
 def mel_encoder(name: str, path: str) -> list[Rule]:
@@ -75,6 +78,33 @@ POSE_DISCRIMINATOR = [
     *convolution(r"seq\.3", "score"),
 ]
 
+MAPPING = [
+    *convolution(r"first\.0", "first"),
+    *convolution(r"encoder(\d+)\.1", r"conv_\1"),
+    *linear(r"fc_(yaw|pitch|roll)", r"\1"),
+    *linear("fc_t", "translation"),
+    *linear("fc_exp", "expression"),
+]
+
+_RECON_BLOCK, _RECON_OURS = r"backbone\.layer(\d)\.(\d+)", r"block_\1_\2"
+
+
+def _one_by_one(kernel: np.ndarray) -> np.ndarray:
+    """(out, in, 1, 1) -> [in, out]: what their convolution sees has one pixel."""
+    return np.transpose(kernel.reshape(kernel.shape[:2]))
+
+
+FACE_RECON = [
+    *convolution(r"backbone\.conv1", "conv", bias=False),
+    *batch_norm(r"backbone\.bn1", "norm"),
+    *convolution(rf"{_RECON_BLOCK}\.conv(\d)", rf"{_RECON_OURS}/conv_\3", bias=False),
+    *batch_norm(rf"{_RECON_BLOCK}\.bn(\d)", rf"{_RECON_OURS}/norm_\3"),
+    *convolution(rf"{_RECON_BLOCK}\.downsample\.0", f"{_RECON_OURS}/conv_skip", bias=False),
+    *batch_norm(rf"{_RECON_BLOCK}\.downsample\.1", f"{_RECON_OURS}/norm_skip"),
+    *(Rule(rf"final_layers\.{k}\.weight", f"params/{n}/kernel", _one_by_one) for k, n in enumerate(face_recon.HEADS)),
+    *(Rule(rf"final_layers\.{k}\.bias", f"params/{n}/bias") for k, n in enumerate(face_recon.HEADS)),
+]
+
 
 def audio2exp_variables(source: str | Path, state: Mapping[str, np.ndarray], config: audio2exp.Config) -> dict:
     """ExpNet's variables from the part of the checkpoint under `audio2exp.`."""
@@ -100,3 +130,30 @@ def audio2pose_variables(source: str | Path, state: Mapping[str, np.ndarray]) ->
         convert(source, generator, AUDIO2POSE, like),
         convert(source, discriminator, POSE_DISCRIMINATOR, judge),
     )
+
+
+def mapping_variables(
+    source: str | Path, state: Mapping[str, np.ndarray]
+) -> tuple[dict[str, Any], motion_mapping.Config]:
+    """MappingNet's variables from the checkpoint's `mapping`, and whether they are for 70 or 73 coefficients."""
+    config = motion_mapping.Config()
+    first = np.shape(state.get("first.0.weight", 0))
+    if len(first) == 3 and first[1] in (70, 73):
+        config = dataclasses.replace(config, width=first[0], coefficients=first[1])
+    frames = jnp.zeros((1, config.window, config.coefficients))
+    like = jax.eval_shape(motion_mapping.MappingNet(config).init, jax.random.key(0), frames)
+    return convert(source, state, MAPPING, like), config
+
+
+def face_recon_variables(
+    source: str | Path, state: Mapping[str, np.ndarray]
+) -> tuple[dict[str, Any], face_recon.Config]:
+    """R-Net's variables from the part under `face_3drecon.` or from `net_recon`, and its depth and width."""
+    config = face_recon.Config()
+    found = [re.match(r"backbone\.layer([1-4])\.(\d+)\.", name) for name in state]
+    blocks = tuple(max((int(m[2]) + 1 for m in found if m and m[1] == str(k)), default=0) for k in (1, 2, 3, 4))
+    first = np.shape(state.get("backbone.conv1.weight", 0))
+    if all(blocks) and len(first) == 4:
+        config = dataclasses.replace(config, blocks=blocks, width=first[0])
+    like = jax.eval_shape(face_recon.FaceRecon(config).init, jax.random.key(0), jnp.zeros((1, 32, 32, 3)))
+    return convert(source, state, FACE_RECON, like), config
