@@ -14,6 +14,7 @@ from jaxtalk.data.head_mesh import HeadMesh
 
 SUPERSAMPLING = 1.5
 _GLASSES = 24  # points of each rim
+_MOMENTARY = ("expression", "gaze", "angles", "neck", "distance")  # of what face_geometry.sample draws
 
 
 class Render(NamedTuple):
@@ -25,25 +26,30 @@ class Render(NamedTuple):
 
 
 def make_renderer(mesh: HeadMesh, size: int, margin: float = 1.6):
-    """`render(seed, beast=False) -> Render`; the 68 points fill 1 / margin of a square of `size` pixels.
+    """`render(seed, beast=False, view=None) -> Render`; the 68 points fill 1 / margin of a square of `size` pixels.
 
-    Of a beast (see face_paint.paint) the networks learn that it is no face.
+    Of a beast (see face_paint.paint) the networks learn that it is no face. With a `view`, `seed` says who it is and
+    `view` says what else there is: expression, gaze, pose, distance, lights, the camera's colours, a hand in front.
     """
     large = round(size * SUPERSAMPLING)
     draw = face_geometry.make_draw(mesh, large, margin)
 
-    def render(seed: int, beast: bool = False) -> Render:
+    def render(seed: int, beast: bool = False, view: int | None = None) -> Render:
         rng = np.random.default_rng([seed, 20])
+        moment = rng if view is None else np.random.default_rng([seed, 21, view])
         drawn = face_geometry.sample(rng, mesh, beast)
-        lights = face_paint.sample_lights(rng, face_geometry.LIGHTS)
+        if view is not None:
+            other = face_geometry.sample(moment, mesh, beast)
+            drawn |= {name: other[name] for name in _MOMENTARY}
+        lights = face_paint.sample_lights(moment, face_geometry.LIGHTS)
         pixels = draw(drawn, lights["direction"], _glasses_points(rng))
         colour = face_paint.paint(rng, pixels, lights, beast)
-        image = Image.fromarray(_develop(rng, colour))
+        image = Image.fromarray(_develop(moment, colour))
         alpha = Image.fromarray(((np.asarray(pixels.region) >= 0) * 255).astype(np.uint8))
         if rng.random() < 0.2 and not beast:
             image = _glasses(rng, image, np.asarray(pixels.extra))
-        if rng.random() < 0.12:
-            image, alpha = _hand(rng, image, alpha)
+        if moment.random() < 0.12:
+            image, alpha = _hand(moment, image, alpha)
         small = [np.asarray(layer.resize((size, size), Image.Resampling.BILINEAR)) for layer in (image, alpha)]
         return Render(*small, np.asarray(pixels.landmarks) * size / large)
 

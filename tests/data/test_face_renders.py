@@ -29,6 +29,27 @@ def test_same_seed_same_picture_other_seed_another(renders):
     assert np.abs(first[1].image.astype(int) - first[2].image).mean() > 5
 
 
+def test_views_show_one_person_in_other_moments(mesh, monkeypatch):
+    seen, make_draw = [], face_geometry.make_draw
+
+    def spy(*given):
+        draw = make_draw(*given)
+        return lambda drawn, lights, extra: seen.append((drawn, lights, extra)) or draw(drawn, lights, extra)
+
+    monkeypatch.setattr(face_geometry, "make_draw", spy)
+    render = face_renders.make_renderer(mesh, 48)
+    pictures = [render(seed, view=view).image for seed, view in ((5, 0), (5, 1), (5, 0), (6, 0))]
+    np.testing.assert_array_equal(pictures[0], pictures[2])
+    (first, lights, glasses), (other, other_lights, other_glasses), _, (stranger, _, _) = seen
+    for name in ("identity", "stretch", "warp", "hairline", "sheet_end"):
+        np.testing.assert_array_equal(first[name], other[name])
+        assert (first[name] != stranger[name]).any()
+    for name in ("expression", "gaze", "angles", "distance"):
+        assert (first[name] != other[name]).any()
+    np.testing.assert_array_equal(glasses, other_glasses)
+    assert (lights != other_lights).any()
+
+
 def test_points_lie_on_the_head_and_fill_the_picture_as_asked(renders):
     for render in renders[0]:
         x, y = np.clip(render.landmarks.astype(int), 0, 95).T
