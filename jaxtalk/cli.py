@@ -16,6 +16,7 @@ USAGE = f"""jaxtalk {__version__}: speech-driven talking faces in JAX
   jaxtalk fap SPEECH -o out.fap               MPEG-4 facial animation parameters, or a face that they move
   jaxtalk corpus DIR --clips N                speech with exact phonemes, articulation, head motion
   jaxtalk train CONFIG [--field value ...]    trains a network (configs/*.py); continues where it stopped
+  jaxtalk eval VIDEO --truth VIDEO             how good is it: pictures, identity, lips, sync; tables, user studies
   jaxtalk convert KIND SRC DST                published face models and checkpoints into ours
   jaxtalk verify FILE                         says how a result was made
   jaxtalk demo                                writes demo/talk.mp4 and demo/talk.glb from shipped samples
@@ -63,27 +64,48 @@ def corpus(arguments: list[str]) -> None:
 def train(arguments: list[str]) -> None:
     """CONFIG is a name in configs/ or the path of a file that defines a dataclass Config with `experiment()`."""
     if not arguments or arguments[0].startswith("-"):
-        names = sorted(path.stem for path in _config_folder().glob("[a-z]*.py"))
+        names = sorted(path.stem for path in _config_folder().glob("[a-z]*.py") if not path.stem.startswith("eval_"))
         print(f"usage: jaxtalk train CONFIG [--field value ...] [--folder runs/NAME]\nconfigs: {', '.join(names)}")
         sys.exit(0 if arguments else 2)
-    import tyro
-
-    config_type = _config(arguments[0]).Config
-    fields = [("config", tyro.conf.OmitArgPrefixes[config_type], config_type()), ("folder", Path | None, None)]
-    run = tyro.cli(
-        dataclasses.make_dataclass("Run", fields, namespace={"__doc__": config_type.__doc__}, frozen=True),
-        args=arguments[1:],
-        prog=f"jaxtalk train {arguments[0]}",
-    )
+    config, folder = _configured("train", arguments)
     from jaxtalk.train import loop
 
-    experiment = run.config.experiment()
-    loop.run(experiment, run.folder or Path("runs") / experiment.name)
+    experiment = config.experiment()
+    loop.run(experiment, folder or Path("runs") / experiment.name)
+
+
+def evaluate(arguments: list[str]) -> None:
+    """A video, a config of a test set (`evaluation()` gives it), or a user study."""
+    import tyro
+
+    from jaxtalk.systems.eval_options import EvalOptions, StudyOptions
+
+    if "--study" in arguments:
+        rest = [argument for argument in arguments if argument != "--study"]
+        options = tyro.cli(StudyOptions, args=rest, prog="jaxtalk eval --study")
+        from jaxtalk.systems import eval_study
+
+        print(eval_study.run(options))
+    elif arguments and (arguments[0].endswith(".py") or arguments[0].startswith("eval_")):
+        config, folder = _configured("eval", arguments)
+        from jaxtalk.systems import eval_set
+
+        test_set = config.evaluation()
+        print(eval_set.run(test_set, folder or Path("runs") / test_set.name))
+    else:
+        options = tyro.cli(EvalOptions, args=arguments, prog="jaxtalk eval")
+        from jaxtalk.systems import evaluate
+
+        print(evaluate.run(options))
 
 
 def convert(arguments: list[str]) -> None:
     kinds = {"ict": "jaxtalk.convert.ict", "flame": "jaxtalk.convert.flame", "bfm": "jaxtalk.convert.bfm"}
     kinds |= dict.fromkeys(("wav2vec2", "hubert"), "jaxtalk.convert.speech_encoder")
+    kinds |= dict.fromkeys(("syncnet", "wav2lip_syncnet"), "jaxtalk.convert.syncnet")
+    perceptual = ("vgg16", "vgg19", "alexnet", "lpips_alex", "lpips_vgg", "inception")
+    kinds |= dict.fromkeys(perceptual, "jaxtalk.convert.perceptual")
+    kinds |= {"arcface": "jaxtalk.convert.arcface", "niqe": "jaxtalk.convert.niqe"}
     if len(arguments) != 3 or arguments[0] not in kinds:
         print(f"usage: jaxtalk convert KIND SRC DST\nkinds: {', '.join(kinds)}")
         sys.exit(0 if arguments in (["-h"], ["--help"]) else 2)
@@ -108,7 +130,7 @@ def demo(arguments: list[str]) -> None:
 
 
 COMMANDS = {"talk": talk, "fap": fap, "corpus": corpus, "train": train, "convert": convert, "verify": verify}
-COMMANDS |= {"demo": demo}
+COMMANDS |= {"demo": demo, "eval": evaluate}
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -135,6 +157,20 @@ def main(arguments: list[str] | None = None) -> None:
         sys.exit(130)
 
 
+def _configured(command: str, arguments: list[str]) -> tuple:
+    """The config that the arguments name, with its fields as they say, and their `--folder`."""
+    import tyro
+
+    config_type = _config(arguments[0], command).Config
+    fields = [("config", tyro.conf.OmitArgPrefixes[config_type], config_type()), ("folder", Path | None, None)]
+    run = tyro.cli(
+        dataclasses.make_dataclass("Run", fields, namespace={"__doc__": config_type.__doc__}, frozen=True),
+        args=arguments[1:],
+        prog=f"jaxtalk {command} {arguments[0]}",
+    )
+    return run.config, run.folder
+
+
 def _config_folder() -> Path:
     spec = importlib.util.find_spec("configs")
     if spec is None or not spec.submodule_search_locations:
@@ -142,11 +178,12 @@ def _config_folder() -> Path:
     return Path(next(iter(spec.submodule_search_locations)))
 
 
-def _config(name: str):
+def _config(name: str, command: str):
     """The module of a config given by name or path."""
     path = Path(name) if name.endswith(".py") else _config_folder() / f"{name}.py"
     if not path.is_file():
-        raise InputError(f"{path}: no such config; run `jaxtalk train` to see the names")
+        known = ", ".join(sorted(p.stem for p in _config_folder().glob("[a-z]*.py")))
+        raise InputError(f"{path}: no such config for jaxtalk {command}; there are {known}")
     spec = importlib.util.spec_from_file_location(f"configs.{path.stem}", path)
     module = importlib.util.module_from_spec(spec)
     sys.modules[spec.name] = module  # dataclasses look their module up

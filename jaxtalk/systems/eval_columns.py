@@ -4,7 +4,7 @@ A figure that depends on a network has two columns: the published metric, which 
 and ours, with a name of its own, so that the two are never taken for each other.
 """
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Container, Iterable
 from typing import Literal, NamedTuple
 
 from jaxtalk.errors import InputError
@@ -55,17 +55,17 @@ COLUMNS = (
     Column("sync_d", "sync distance (ours)", "lower", SOUND, "lip_sync"),
     Column("sync_c", "sync confidence (ours)", "higher", SOUND, "lip_sync"),
     Column("sync_offset", "sync offset (ours) frames", "", SOUND, "lip_sync", digits=1),
-    Column("blink_rate", "blinks a minute", "", digits=1),
-    Column("blink_seconds", "blink s", ""),
+    Column("blink_rate", "blinks a minute", "", digits=1, default=False),
+    Column("blink_seconds", "blink s", "", default=False),
     Column("head_turning", "head turning rad", ""),
-    Column("beat_alignment", "beat alignment", "higher", SOUND),
-    Column("jitter", "jitter px/frame²", ""),
+    Column("beat_alignment", "beat alignment", "", SOUND),
+    Column("jitter", "jitter eyes/s²", ""),
 )
 
 BY_NAME = {column.name: column for column in COLUMNS}
 
 
-def choose(asked: Iterable[str], given: Collection[str], networks: Collection[str]) -> tuple[Column, ...]:
+def choose(asked: Iterable[str], given: Collection[str], networks: Container[str]) -> tuple[Column, ...]:
     """The columns of a run: those asked for, or all by default that `given` (truth, sound) and networks allow.
 
     Raises:
@@ -85,7 +85,7 @@ def choose(asked: Iterable[str], given: Collection[str], networks: Collection[st
     return tuple(c for c in COLUMNS if c.name in asked)
 
 
-def _missing(column: Column, given: Collection[str], networks: Collection[str]) -> str:
+def _missing(column: Column, given: Collection[str], networks: Container[str]) -> str:
     """What a user must add to get the column, or nothing."""
     ways = {"truth": "needs --truth VIDEO", "sound": "needs sound: --speech FILE, or a video that has some"}
     for need in column.needs - set(given):

@@ -19,6 +19,7 @@ from typing import NamedTuple
 
 from jaxtalk.errors import InputError
 from jaxtalk.io import output
+from jaxtalk.systems.eval_options import StudyOptions
 
 SUFFIXES = (".mp4", ".webm", ".mov")
 CHOICES = ("left", "right", "same")
@@ -41,6 +42,16 @@ class Preference(NamedTuple):
     def share(self) -> float:
         decided = self.wins + self.losses
         return self.wins / decided if decided else math.nan
+
+
+def run(options: StudyOptions) -> str:
+    """Makes the page, or tells what the answers say."""
+    if not options.answers:
+        page = make(options.folders, options.output, options.questions, options.seed)
+        return f"{page}\n{page.parent / 'key.json'} says which video is whose: do not publish it"
+    if len(options.folders) != 1:
+        raise InputError("--answers: give the one folder of the study that they belong to")
+    return text(analyse(options.folders[0], options.answers))
 
 
 def make(folders: Sequence[Path], destination: Path, questions: Sequence[str], seed: int) -> Path:

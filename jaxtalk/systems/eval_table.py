@@ -57,28 +57,29 @@ def _frechet(parts) -> float:
     return frechet_distance(ours.mean, ours.covariance(), theirs.mean, theirs.covariance())
 
 
-def _columns(rows: Sequence[Row]) -> list[Column]:
+def columns(rows: Sequence[Row]) -> list[Column]:
+    """Those of which some row has a figure."""
     return [column for name, column in BY_NAME.items() if any(name in r.cells for r in rows)]
 
 
-def _best(rows: Sequence[Row], column: Column) -> set[int]:
+def best(rows: Sequence[Row], column: Column) -> set[int]:
     """Which rows have the best figure."""
     means = [r.cells[column.name].mean if column.name in r.cells else math.nan for r in rows]
     known = [m for m in means if not math.isnan(m)]
     if not column.better or len(known) < 2:
         return set()
-    best = max(known) if column.better == "higher" else min(known)
-    return {i for i, m in enumerate(means) if m == best}
+    winner = max(known) if column.better == "higher" else min(known)
+    return {i for i, m in enumerate(means) if m == winner}
 
 
 def text(rows: Sequence[Row]) -> str:
     """A table for reading: a few systems stand side by side, metrics below each other; the best is starred."""
-    columns = _columns(rows)
+    shown = columns(rows)
     lines = [["", *(f"{r.name} ({r.clips})" if r.clips > 1 else r.name for r in rows)]]
-    for column in columns:
-        best = _best(rows, column)
+    for column in shown:
+        winners = best(rows, column)
         cells = [r.cells.get(column.name, Cell(math.nan)).text(column.name) for r in rows]
-        lines.append([column.head, *(c + ("*" if i in best else "") for i, c in enumerate(cells))])
+        lines.append([column.head, *(c + ("*" if i in winners else "") for i, c in enumerate(cells))])
     widths = [max(len(line[i]) for line in lines) for i in range(len(lines[0]))]
     return "\n".join(
         "  ".join(c.ljust(w) if i == 0 else c.rjust(w) for i, (c, w) in enumerate(zip(line, widths, strict=True)))
@@ -88,27 +89,27 @@ def text(rows: Sequence[Row]) -> str:
 
 def as_csv(rows: Sequence[Row]) -> str:
     """One line for each row; means and standard errors in columns of their own, empty where there is none."""
-    columns = _columns(rows)
+    shown = columns(rows)
     file = io.StringIO()
     writer = csv.writer(file, lineterminator="\n")
-    writer.writerow(["name", "clips", *(n for c in columns for n in (c.name, f"{c.name}_error"))])
+    writer.writerow(["name", "clips", *(n for c in shown for n in (c.name, f"{c.name}_error"))])
     for r in rows:
-        cells = [r.cells.get(c.name, Cell(math.nan)) for c in columns]
+        cells = [r.cells.get(c.name, Cell(math.nan)) for c in shown]
         writer.writerow([r.name, r.clips, *("" if math.isnan(v) else repr(v) for cell in cells for v in cell)])
     return file.getvalue()
 
 
 def latex(rows: Sequence[Row]) -> str:
     """The body of a booktabs table: systems as rows, the best of each column in bold."""
-    columns = _columns(rows)
+    shown = columns(rows)
     arrows = {"higher": r"$\uparrow$", "lower": r"$\downarrow$", "": ""}
-    heads = [_escaped(c.title) + (f" {arrows[c.better]}" if c.better else "") for c in columns]
-    lines = [rf"\begin{{tabular}}{{l{'c' * len(columns)}}}", r"\toprule", " & ".join(["Method", *heads]) + r" \\"]
+    heads = [_escaped(c.title) + (f" {arrows[c.better]}" if c.better else "") for c in shown]
+    lines = [rf"\begin{{tabular}}{{l{'c' * len(shown)}}}", r"\toprule", " & ".join(["Method", *heads]) + r" \\"]
     lines.append(r"\midrule")
-    best = [_best(rows, c) for c in columns]
+    winners = [best(rows, c) for c in shown]
     for i, r in enumerate(rows):
-        cells = [r.cells.get(c.name, Cell(math.nan)).text(c.name, r" $\pm$ ") for c in columns]
-        cells = [rf"\textbf{{{cell}}}" if i in winners else cell for cell, winners in zip(cells, best, strict=True)]
+        cells = [r.cells.get(c.name, Cell(math.nan)).text(c.name, r" $\pm$ ") for c in shown]
+        cells = [rf"\textbf{{{cell}}}" if i in won else cell for cell, won in zip(cells, winners, strict=True)]
         lines.append(" & ".join([_escaped(r.name), *(c.replace("–", "--") for c in cells)]) + r" \\")
     return "\n".join([*lines, r"\bottomrule", r"\end{tabular}"]) + "\n"
 
