@@ -17,12 +17,12 @@ from jaxtalk.errors import InputError
 def max_pool(
     x: Float[Array, "b *space c"], window: int, stride: int, padding: int = 0, ceil: bool = False
 ) -> Float[Array, "b *space_out c"]:
-    """Largest value of each window; padding never wins. Equal values share the gradient (PyTorch: the first has it).
+    """Largest value of each window; padding never wins. Of equal values the first has the gradient, as in PyTorch.
 
     `ceil` keeps a last window that hangs over the end, as long as it starts before it.
     """
-    for axis in range(1, x.ndim - 1):
-        x = _slide(jnp.maximum, -jnp.inf, x, axis, window, stride, padding, ceil)
+    for axis in range(x.ndim - 2, 0, -1):  # the last axis first, so that the first value in memory wins
+        x = _slide(_larger, -jnp.inf, x, axis, window, stride, padding, ceil)
     return x
 
 
@@ -45,6 +45,10 @@ def average_pool(
         count = ((places >= -margin) & (places < size + margin)).sum(1)
         x = x / jnp.asarray(count, x.dtype).reshape([-1 if i == axis else 1 for i in range(x.ndim)])
     return x
+
+
+def _larger(a, b):
+    return jnp.where((b > a) | jnp.isnan(b), b, a)
 
 
 def _slide(combine, empty, x, axis, window, stride, padding, ceil):

@@ -46,8 +46,16 @@ def test_padding_never_wins_and_the_largest_gets_the_gradient():
     assert y.max() < 0
     np.testing.assert_allclose(gradient.sum(), y.size)
     assert set(np.unique(x[gradient > 0])) == set(np.unique(y))
-    ties = jax.jit(jax.grad(lambda x: max_pool(x, 2, 2).sum()))(jnp.zeros((1, 2, 2, 1)))
-    np.testing.assert_allclose(ties, 0.25)
+
+
+def test_of_equal_values_the_first_row_by_row_has_the_gradient_and_nan_is_never_hidden():
+    ties = np.array([[0, 3, 5, 5], [3, 3, 5, 5]], np.float32).reshape(1, 2, 4, 1)
+    gradient = jax.jit(jax.grad(lambda x: max_pool(x, 2, 2).sum()))(jnp.asarray(ties))
+    np.testing.assert_array_equal(gradient[0, :, :, 0], [[0, 1, 1, 0], [0, 0, 0, 0]])
+    for place in range(4):
+        x = np.zeros(4, np.float32)
+        x[place] = np.nan
+        assert np.isnan(max_pool(jnp.asarray(x.reshape(1, 2, 2, 1)), 2, 2)).all()
 
 
 def test_pictures_smaller_than_the_window_are_refused():
