@@ -37,7 +37,7 @@ COLUMNS = (
     Column("fid", "FID", "lower", TRUTH, "inception", digits=2),
     Column("face_fid", "face Fréchet (ours)", "lower", TRUTH, "face_features"),
     Column("niqe", "NIQE", "lower", frozenset(), "niqe", digits=2),
-    Column("niqe_ours", "NIQE (ours)", "lower", frozenset(), "niqe-jaxtalk", digits=2),
+    Column("niqe_ours", "NIQE (ours)", "lower", frozenset(), "niqe_ours", digits=2),
     Column("cpbd", "CPBD", "higher"),
     Column("flicker", "flicker", "lower", digits=5, default=False),  # optical flow takes a second a frame
     Column("csim", "CSIM", "higher", TRUTH, "arcface"),
