@@ -1,9 +1,8 @@
 """LPIPS: how unlike two pictures look to a network (Zhang et al., "The unreasonable effectiveness of deep features as a
 perceptual metric", CVPR 2018, eq. 1). Lower is better, 0 for equal pictures; no unit.
 
-A figure belongs to its network, layers, heads and size of pictures: LPIPS with AlexNet is what papers report unless
-they say otherwise; with VGG it is usually larger. Published figures are of version 0.1; version 0.0 did not scale its
-input.
+A figure belongs to its network, layers, heads and size of pictures: papers report LPIPS with AlexNet and with VGG, which
+cannot be compared, so name which. All this is version 0.1; version 0.0 did not scale its input and gives other figures.
 """
 
 from collections.abc import Sequence
@@ -30,7 +29,7 @@ def lpips(
     """
     heads = [jnp.ones(x.shape[-1]) for x in a] if heads is None else heads
     return sum(
-        ((unit(x) - unit(y)) ** 2 @ head.astype(jnp.float32)).mean((-2, -1))
+        jnp.matmul((unit(x) - unit(y)) ** 2, head.astype(jnp.float32), precision="highest").mean((-2, -1))
         for x, y, head in zip(a, b, heads, strict=True)
     )
 

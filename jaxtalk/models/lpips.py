@@ -26,7 +26,7 @@ TAPS = {
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Config:
-    """The default is what papers report; losses often take `vgg`."""
+    """The authors measure with `alex` and advise `vgg` for losses."""
 
     backbone: Literal["alex", "vgg"] = "alex"
     dtype: DTypeLike = jnp.float32
