@@ -1,8 +1,8 @@
 """LPIPS: how unlike two pictures look to a network (Zhang et al., "The unreasonable effectiveness of deep features as a
 perceptual metric", CVPR 2018, eq. 1). Lower is better, 0 for equal pictures; no unit.
 
-A figure belongs to its network, layers, heads and size of pictures: papers report LPIPS with AlexNet and with VGG, which
-cannot be compared, so name which. All this is version 0.1; version 0.0 did not scale its input and gives other figures.
+A figure belongs to its network, layers, heads and size of pictures: papers report LPIPS with AlexNet and with VGG, and
+the two cannot be compared. All this is version 0.1; version 0.0 did not scale its input and gives other figures.
 """
 
 from collections.abc import Sequence
