@@ -10,6 +10,7 @@ from jaxtyping import Array, Float
 
 from jaxtalk.metrics import cpbd, fid, ms_ssim, niqe, psnr, ssim
 from jaxtalk.systems import eval_networks
+from jaxtalk.systems.eval_flicker import Flicker
 from jaxtalk.systems.eval_result import Evaluation, frame_mean
 from jaxtalk.systems.eval_watch import Batch
 
@@ -31,6 +32,7 @@ class Pictures:
             pristine = niqe.Pristine(**networks.weights[_NIQE[name]].variables)
             self._alone[name] = functools.partial(_NIQE_OF, pristine=pristine)
         self._features = eval_networks.inception_of(networks) if "fid" in wanted else None
+        self._flicker = Flicker() if "flicker" in wanted else None
         self._moments: list[fid.Moments | None] = [None, None]
         self._series: dict[str, list[np.ndarray]] = {}
         self._refused: dict[str, str] = {}
@@ -39,6 +41,9 @@ class Pictures:
         ours = _floats(batch.result.frames)
         for name, measure in self._alone.items():
             self._note(name, batch.result.known, batch.count, measure, ours)
+        if self._flicker:
+            for frame in batch.result.frames[: batch.count]:
+                self._flicker.see(frame)
         if batch.truth is None:
             return
         theirs, known = _floats(batch.truth.frames), batch.result.known & batch.truth.known
@@ -59,8 +64,11 @@ class Pictures:
         self._series.setdefault(name, []).append(np.where(known, values, np.nan)[:count])
 
     def finish(self, into: Evaluation, wave: Float[np.ndarray, "n"] | None) -> None:
-        into.series |= {name: np.concatenate(values) for name, values in self._series.items()}
-        into.values |= {name: frame_mean(into.series[name]) for name in self._series}
+        own = {name: np.concatenate(values) for name, values in self._series.items()}
+        if self._flicker:
+            own["flicker"] = self._flicker.series()
+        into.series |= own
+        into.values |= {name: frame_mean(values) for name, values in own.items()}
         into.notes += [f"{name}: {reason}" for name, reason in self._refused.items()]
         if None not in self._moments:
             into.moments["fid"] = tuple(self._moments)

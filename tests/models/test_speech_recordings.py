@@ -32,6 +32,7 @@ def waves(media):
     return [load.load(path)[8000 : 8000 + length] for path, length in zip(paths, LENGTHS, strict=True)]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", GOLDEN)
 def test_streamed_recordings_give_what_a_padded_batch_gives(waves, name):
     manifest, arrays = golden_fixture.load(name)

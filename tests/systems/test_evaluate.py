@@ -57,7 +57,7 @@ def networks():
 def _measured(networks, result, truth=None, region="frame"):
     heard = result if video.probe(result).has_sound else None
     given = {name for name, there in (("truth", truth), ("sound", heard)) if there}
-    columns = choose(("all",), given, networks)
+    columns = choose((), given, networks)
     return evaluate.clip("clip", result, truth, heard, columns, networks, region, progress=False)
 
 
@@ -191,6 +191,19 @@ def test_a_file_of_speech_is_heard_instead_of_the_videos_sound(videos, tmp_path)
     soundfile.write(tmp_path / "speech.wav", np.zeros(16000, np.float32), 16000)
     options = EvalOptions(result=videos["darker"], speech=tmp_path / "speech.wav", metrics=("beat_alignment",))
     assert re.search(r"beat alignment +0\.000", evaluate.run(options))  # silence has no beats
+
+
+def test_flicker_is_that_of_noise_of_its_own_in_each_frame(portrait, tmp_path, networks):
+    rng = np.random.default_rng(0)
+    still = np.asarray(portrait, np.float32)
+    noisy = [np.clip(still + rng.normal(0, 10, still.shape), 0, 255).astype(np.uint8) for _ in range(3)]
+    columns = choose(("flicker",), (), networks)
+    quiet, loud = (
+        evaluate.clip("clip", _film(tmp_path / f"{i}.mp4", frames), None, None, columns, networks, progress=False)
+        for i, frames in enumerate(([portrait] * 3, noisy))
+    )
+    assert quiet.values["flicker"] < 1e-6 < 1e-4 < loud.values["flicker"]
+    assert np.isnan(loud.series["flicker"][-1]) and np.isfinite(loud.series["flicker"][:-1]).all()
 
 
 def test_a_single_frame_has_no_motion_and_the_table_says_so(videos):

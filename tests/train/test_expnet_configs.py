@@ -26,6 +26,7 @@ def corpus(records, monkeypatch):
     monkeypatch.setattr(expnet.corpus, "read", lambda folder, split="train": records[split])
 
 
+@pytest.mark.slow
 def test_first_stage_trains_and_writes_weights_for_users(tmp_path):
     experiment = expnet.Config(**SMALL, steps=3).experiment()
     loop.run(experiment, tmp_path)

@@ -20,7 +20,8 @@ def numbers(folder, kind):
     return [line for line in lines if line["kind"] == kind]
 
 
-@pytest.mark.parametrize("config", [landmarks, pytest.param(face_detector, marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("config", [landmarks, face_detector])
 def test_recipe_runs_from_nothing_to_weights(config, renders, tmp_path):
     small = config.Config(renders=renders, count=8, backgrounds=6, batch=8, steps=2)
     experiment = dataclasses.replace(small.experiment(), log_every=1)

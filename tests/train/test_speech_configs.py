@@ -36,6 +36,7 @@ def train(config, folder):
     return path, lines
 
 
+@pytest.mark.slow
 def test_recipes_run_from_a_corpus_to_weights_and_from_those_to_targets(small_corpus, tmp_path):
     path, lines = train(wav2vec2.Config(corpus=small_corpus, entries=4, **TINY), tmp_path / "wav2vec2")
     assert {"contrastive", "diversity", "right"} <= lines[0].keys()
