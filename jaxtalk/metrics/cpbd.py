@@ -14,8 +14,8 @@ papers on talking faces use, to the last edge. Its Canny filter takes any block 
 30 % of the gradients, and MATLAB's Sobel edges are some more: on the package's own test picture this gives 0.109, as
 the package does, and the authors' program 0.135. Later versions of the package count Sobel edges of a block.
 
-Traps: noise and the blocks of compression are sharp edges and raise it, so read it beside a measure of noise. It depends
-on size: compare frames of one resolution. Only whole blocks from the top left count, and only grey
+Traps: noise and the blocks of compression are sharp edges and raise it, so read it beside a measure of noise. It
+depends on size: compare frames of one resolution. Only whole blocks from the top left count, and only grey
 (`luma.grey_levels`). A step from one pixel to the next, as computers draw, has two equal gradients and so no edge. A
 frame without an edge, black or white, gives 0.
 """
