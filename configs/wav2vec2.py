@@ -3,16 +3,16 @@
 jaxtalk corpus data/corpus --clips 2000
 jaxtalk train wav2vec2 --corpus data/corpus --steps 5000
 
-5000 steps in about an hour of CPU time on two cores that others kept busy (0.3 s a step in quiet moments). Contrastive loss from 4.62
-(100 steps: chance among 101) to 3.97, right 0.02 to 0.13. Phonemes of the 100 validation clips that a linear probe
-finds from frozen features (trained on 150 clips; one seed):
+5000 steps in about an hour of CPU time on two cores that others kept busy (0.3 s a step in quiet moments). Contrastive
+loss from 4.62 (100 steps: chance among 101) to 3.97, right 0.02 to 0.13. Phonemes of the 100 validation clips that a
+linear probe finds from frozen features (trained on 150 clips; one seed):
 
     commonest 0.188   log-mel 0.373   log-mel of nine frames 0.406
     layers 1 to 4, after 2500 steps 0.366 0.369 0.369 0.369   after 5000 0.380 0.382 0.381 0.381
 
 So it passes log-mel of a frame, not of nine, after three times as many steps as HuBERT took to pass both. With one norm
-only in the feature encoder, as Base has, it began to learn after 350 steps instead of 200, and 1400 steps, with their own
-decay of the rate, reached 0.318 at the most.
+only in the feature encoder, as Base has, it began to learn after 350 steps instead of 200, and 1400 steps, with their
+own decay of the rate, reached 0.318 at the most.
 """
 
 import dataclasses

@@ -40,7 +40,8 @@ def crops() -> Iterator[np.ndarray]:
 
 def main(destination: Path) -> None:
     pristine = niqe.fit_pristine(crops(), SHARP)
-    note = f"docs/niqe_model.py: patches of {', '.join(PHOTOGRAPHS)} of scikit-image (public domain, CC0 or no known restrictions)"
+    terms = "public domain, CC0 or no known restrictions"
+    note = f"docs/niqe_model.py: patches of {', '.join(PHOTOGRAPHS)} of scikit-image ({terms})"
     config = {"patch": niqe.PATCH, "sharp": SHARP, "sizes": SIZES}
     made = weights.Weights(
         variables=pristine._asdict(), name="niqe-jaxtalk", config=config, licence="Apache-2.0", note=note
