@@ -13,7 +13,9 @@ quiet moments). Loss on hidden frames from 4.54 (steps 1 to 50) to 3.50 (last 50
     after 1400 0.425 0.427 0.429 0.428
 
 Streamed with `speech_stream.LIVE`, two real recordings (8.0 and 5.5 s): relative error 0.19 and 0.10 with statistics of
-the whole recording, 0.34 and 0.31 with those of the sound so far. The second round has not been run.
+the whole recording, 0.34 and 0.31 with those of the sound so far.
+
+Second round, --steps 1400, 13 CPU minutes: loss on hidden frames 3.22, right 0.20; phonemes 0.439 0.437 0.435 0.432.
 """
 
 import dataclasses
