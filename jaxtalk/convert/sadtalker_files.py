@@ -26,11 +26,11 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from jaxtalk.convert import pickles, sadtalker
+from jaxtalk.convert import pickles, sadtalker, sadtalker_vid2vid
 from jaxtalk.convert.state_dict import Rule, left_out
 from jaxtalk.errors import InputError
 from jaxtalk.io import output_folder, weights
-from jaxtalk.models import audio2exp
+from jaxtalk.models import audio2exp, head_pose, keypoints, vid2vid_discriminator, vid2vid_generator
 
 log = logging.getLogger("jaxtalk")
 
@@ -96,12 +96,37 @@ def _mapping(source: str, state: State) -> list[Network]:
     return [network(f"mapping_{config.coefficients}", variables, config, state, sadtalker.MAPPING)]
 
 
+def _keypoints(source: str, state: State) -> list[Network]:
+    variables = sadtalker_vid2vid.keypoint_variables(source, state)
+    return [network("keypoints", variables, keypoints.Config(), state, sadtalker_vid2vid.KEYPOINTS)]
+
+
+def _generator(source: str, state: State) -> list[Network]:
+    variables = sadtalker_vid2vid.generator_variables(source, state)
+    return [network("generator", variables, vid2vid_generator.Config(), state, sadtalker_vid2vid.GENERATOR)]
+
+
+def _head_pose(source: str, state: State) -> list[Network]:
+    variables = sadtalker_vid2vid.head_pose_variables(source, state)
+    return [network("head_pose", variables, head_pose.Config(), state, sadtalker_vid2vid.HEAD_POSE)]
+
+
+def _discriminator(source: str, state: State) -> list[Network]:
+    variables = sadtalker_vid2vid.discriminator_variables(source, state)
+    config = vid2vid_discriminator.Config()
+    return [network("discriminator", variables, config, state, sadtalker_vid2vid.DISCRIMINATOR)]
+
+
 # What is made of each part. Every network that the published files hold is called from here.
 PARTS: dict[str, Callable[[str, State], list[Network]]] = {
     "audio2exp": _audio2exp,
     "audio2pose": _audio2pose,
     "face_3drecon": _face_recon,
     "mapping": _mapping,
+    "kp_extractor": _keypoints,
+    "generator": _generator,
+    "he_estimator": _head_pose,
+    "discriminator": _discriminator,
 }
 # Other names of parts in the older files.
 ALIASES = {"net_recon": "face_3drecon", "kp_detector": "kp_extractor"}
@@ -183,7 +208,9 @@ def _torch(path: Path) -> tuple[dict[str, State], list[str]]:
         arrays = isinstance(value, dict) and all(isinstance(array, np.ndarray) for array in value.values())
         if word == "model" and arrays:  # says nothing of which
             word = "audio2pose" if any(name.startswith("netG.") for name in value) else "audio2exp"
-        if word in PARTS and arrays:
+        if word == "discriminator" and "generator" not in content:  # of something else than pictures
+            others.append(str(key))
+        elif word in PARTS and arrays:
             parts[word] = value
         else:
             others.append(str(key))

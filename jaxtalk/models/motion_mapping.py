@@ -12,13 +12,13 @@ a whole: a tenth of the work of a window for each frame, with the same result.
 """
 
 import dataclasses
-from typing import NamedTuple
 
 import flax.linen as nn
 import jax.numpy as jnp
 from jax.typing import DTypeLike
 from jaxtyping import Array, Float
 
+from jaxtalk.models.keypoints import KeypointMotion
 from jaxtalk.nn.conv import Conv
 
 _MEAN = 3  # neighbours that are averaged at last
@@ -41,19 +41,6 @@ class Config:
         return 7 + 6 * self.layers + _MEAN - 1
 
 
-class KeypointMotion(NamedTuple):
-    """What moves canonical keypoints: x' = R x + translation + expression, R from the three angles.
-
-    The bins are logits; an angle is the mean of 3 k - 99 degrees, k = 0 ... 65, under their softmax.
-    """
-
-    yaw: Float[Array, "b t bins"]
-    pitch: Float[Array, "b t bins"]
-    roll: Float[Array, "b t bins"]
-    translation: Float[Array, "b t 3"]
-    expression: Float[Array, "b t k 3"]
-
-
 def padded(config: Config, coefficients: Float[Array, "b t c"]) -> Float[Array, "b t2 c"]:
     """A clip with its first and last frame repeated, so that each of its frames is the middle of a window."""
     reach = config.window // 2
@@ -65,7 +52,7 @@ class MappingNet(nn.Module):
 
     @nn.compact
     def __call__(self, coefficients: Float[Array, "b n c"]) -> KeypointMotion:
-        """The motion of the middle of each window: of n - 26 frames. See `padded`."""
+        """The motion of the middle of each window, so of n - 26 frames: see `padded`."""
         c = self.config
         x = Conv(c.width, (7,), dtype=c.dtype, name="first")(coefficients)
         for k in range(c.layers):

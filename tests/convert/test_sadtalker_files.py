@@ -73,9 +73,9 @@ def states():
 
 
 def flat(path, states, names=("audio2exp", "audio2pose", "face_3drecon")):
-    """A file like SadTalker_V0.0.2_256.safetensors, with a piece of the renderer."""
+    """A file like SadTalker_V0.0.2_256.safetensors but for its renderer, with a word that nobody knows."""
     arrays = {f"{name}.{key}": value for name in names for key, value in states[name].items()}
-    save_file(arrays | {"generator.first.conv.weight": np.zeros((2, 2), np.float32)}, path)
+    save_file(arrays | {"enhancer.first.conv.weight": np.zeros((2, 2), np.float32)}, path)
     return path
 
 
@@ -88,25 +88,33 @@ def manifest(folder):
     return json.loads((folder / "manifest.json").read_text())
 
 
-def test_published_files_become_a_folder_of_networks_that_run(tmp_path, states):
+@pytest.fixture(scope="module")
+def converted(tmp_path_factory, states):
+    """The published files and the folder made of them."""
+    folder = tmp_path_factory.mktemp("sadtalker")
     step = {"optimizer_mapping": {"state": {}, "param_groups": []}, "epoch": 229}
     sources = [
-        flat(tmp_path / "SadTalker.safetensors", states),
-        checkpoint(tmp_path / "mapping_229.tar", mapping=states["mapping_70"], **step),
-        checkpoint(tmp_path / "mapping_109.tar", mapping=states["mapping_73"], **step),
+        flat(folder / "SadTalker.safetensors", states),
+        checkpoint(folder / "mapping_229.tar", mapping=states["mapping_70"], **step),
+        checkpoint(folder / "mapping_109.tar", mapping=states["mapping_73"], **step),
     ]
-    sadtalker_files.convert(sources, tmp_path / "out")
-    report = manifest(tmp_path / "out")
+    sadtalker_files.convert(sources, folder / "out")
+    return sources, folder / "out"
+
+
+def test_published_files_become_a_folder_of_networks_that_run(converted):
+    _, folder = converted
+    report = manifest(folder)
     names = ["audio2exp", "audio2pose", "audio2pose_discriminator", "face_recon", "mapping_70", "mapping_73"]
     assert sorted(report["networks"]) == names
-    assert sorted(p.name for p in (tmp_path / "out").iterdir()) == sorted(
+    assert sorted(p.name for p in folder.iterdir()) == sorted(
         [*(f"{name}.safetensors" for name in names), "manifest.json"]
     )
-    loaded = {name: weights.load(tmp_path / "out" / entry["file"]) for name, entry in report["networks"].items()}
+    loaded = {name: weights.load(folder / entry["file"]) for name, entry in report["networks"].items()}
     model = audio2exp.ExpNet(audio2exp.Config(**loaded["audio2exp"].config))
     given = (jnp.zeros((1, 80, 16)), jnp.zeros((1, 64)), jnp.zeros(1))
     like = jax.eval_shape(model.init, jax.random.key(0), *given)
-    weights.load(tmp_path / "out" / "audio2exp.safetensors", like)
+    weights.load(folder / "audio2exp.safetensors", like)
     config = face_recon.Config(**loaded["face_recon"].config | {"blocks": tuple(loaded["face_recon"].config["blocks"])})
     assert config == face_recon.Config(blocks=(1, 1, 1, 1), width=4)
     face, _ = jax.jit(face_recon.FaceRecon(config).apply)(loaded["face_recon"].variables, jnp.ones((1, 32, 32, 3)))
@@ -120,17 +128,15 @@ def test_published_files_become_a_folder_of_networks_that_run(tmp_path, states):
     assert audio2pose.Config(**loaded["audio2pose"].config).published_logvar
 
 
-def test_the_manifest_accounts_for_every_array(tmp_path, states):
-    sources = [
-        flat(tmp_path / "SadTalker.safetensors", states),
-        checkpoint(tmp_path / "mapping.tar", mapping=states["mapping_70"], epoch=229),
-    ]
-    sadtalker_files.convert(sources, tmp_path / "out")
-    report = manifest(tmp_path / "out")
+def test_the_manifest_accounts_for_every_array(converted, states):
+    sources, folder = converted
+    report = manifest(folder)
     for source, entry in zip(sources, report["sources"], strict=True):
         assert entry["file"] == source.name
         assert entry["sha256"] == hashlib.sha256(source.read_bytes()).hexdigest()
-    assert [entry["left_out"] for entry in report["sources"]] == [["generator.* (1 array)"], ["epoch"]]
+    assert [entry["left_out"] for entry in report["sources"]] == [
+        ["enhancer.* (1 array)"], ["epoch", "optimizer_mapping"], ["epoch", "optimizer_mapping"]
+    ]  # fmt: skip
     for part in ("audio2exp", "audio2pose", "face_3drecon"):
         entries = [entry for entry in report["networks"].values() if entry["part"] == part]
         named = [name for entry in entries for name in entry["left_out"]]
@@ -140,25 +146,24 @@ def test_the_manifest_accounts_for_every_array(tmp_path, states):
     assert "netG.encoder.linear_logvar.weight" in unused and all("tracked" in n or "logvar" in n for n in unused)
     used = report["networks"]["mapping_70"]
     assert used == {
-        "file": "mapping_70.safetensors", "source": "mapping.tar", "part": "mapping", "arrays_used": 18, "left_out": []
+        "file": "mapping_70.safetensors", "source": "mapping_229.tar", "part": "mapping", "arrays_used": 18,
+        "left_out": [],
     }  # fmt: skip
 
 
-def test_older_files_give_the_same_networks(tmp_path, states):
-    flat(tmp_path / "new.safetensors", states)
+def test_older_files_give_the_same_networks(tmp_path, converted, states):
     older = [
         checkpoint(tmp_path / "auido2exp.pth", model=states["audio2exp"], optimizer={}, epoch=300),
         checkpoint(tmp_path / "auido2pose.pth", model=states["audio2pose"], epoch=140),
         checkpoint(tmp_path / "epoch_20.pth", net_recon=states["face_3drecon"], opt_00={"state": {}}),
     ]
-    sadtalker_files.convert([tmp_path / "new.safetensors"], tmp_path / "new")
     sadtalker_files.convert(older, tmp_path / "old")
-    new, old = manifest(tmp_path / "new")["networks"], manifest(tmp_path / "old")["networks"]
-    assert new.keys() == old.keys()
-    for name in new:
+    new, old = manifest(converted[1])["networks"], manifest(tmp_path / "old")["networks"]
+    assert old.keys() == new.keys() - {"mapping_70", "mapping_73"}
+    for name in old:
         assert new[name]["left_out"] == old[name]["left_out"]
-        labels = {weights.label(weights.load(tmp_path / folder / f"{name}.safetensors")) for folder in ("new", "old")}
-        assert len(labels) == 1
+        files = (folder / f"{name}.safetensors" for folder in (converted[1], tmp_path / "old"))
+        assert len({weights.label(weights.load(file)) for file in files}) == 1
     assert manifest(tmp_path / "old")["sources"][0]["left_out"] == ["epoch", "optimizer"]
 
 
@@ -185,6 +190,40 @@ def test_all_that_does_not_fit_is_named_in_one_line_and_nothing_written(tmp_path
     ]:
         assert part in message
     assert sorted(p.name for p in tmp_path.iterdir()) == ["epoch_20.pth", "mapping.tar"]
+
+
+def test_the_renderer_is_told_by_its_checkpoint(tmp_path, monkeypatch):
+    """Its discriminator is one of pictures; whatever judges a mapping stays where it is."""
+    state = golden_fixture.state(*golden_fixture.load("facevid2vid_discriminator"))
+    monkeypatch.setitem(sadtalker_files.PARTS, "generator", lambda source, state: [])
+    sources = [
+        checkpoint(tmp_path / "facevid2vid.tar", generator={}, discriminator=state, optimizer_generator={}),
+        checkpoint(tmp_path / "mapping.tar", mapping=mapping_state(70), discriminator=state),
+    ]
+    sadtalker_files.convert(sources, tmp_path / "out")
+    report = manifest(tmp_path / "out")
+    assert sorted(report["networks"]) == ["discriminator", "mapping_70"]
+    assert report["networks"]["discriminator"]["arrays_used"] == len(state)
+    assert [entry["left_out"] for entry in report["sources"]] == [["optimizer_generator"], ["discriminator"]]
+    renderer = {"kp_detector": {"kp.bias": np.zeros(15)}, "he_estimator": {"fc_t.bias": np.zeros(3)}}
+    source = checkpoint(tmp_path / "broken.tar", **renderer, generator={"first.conv.bias": np.zeros(64)})
+    monkeypatch.undo()
+    with pytest.raises(InputError) as caught:
+        sadtalker_files.convert([source], tmp_path / "broken")
+    for part in ("kp_extractor: ", "he_estimator: ", "generator: its generator has no SPADE decoder"):
+        assert f"broken.tar: {part}" in str(caught.value)
+
+
+@pytest.mark.slow
+def test_the_whole_renderer_is_converted(tmp_path):
+    names = {"generator": "generator", "kp_detector": "kpdetector", "he_estimator": "heestimator"}
+    states = {part: golden_fixture.state(*golden_fixture.load(f"sadtalker_{name}")) for part, name in names.items()}
+    sadtalker_files.convert([checkpoint(tmp_path / "facevid2vid.tar", **states)], tmp_path / "out")
+    report = manifest(tmp_path / "out")["networks"]
+    for part, name in (("generator", "generator"), ("kp_detector", "keypoints"), ("he_estimator", "head_pose")):
+        entry = report[name]
+        assert entry["arrays_used"] + len(entry["left_out"]) == len(states[part])
+        assert all("num_batches_tracked" in key or key == "down.weight" for key in entry["left_out"])
 
 
 def test_a_mapping_of_another_number_of_coefficients_is_none(tmp_path):
