@@ -34,6 +34,7 @@ def test_first_stage_trains_and_writes_weights_for_users(tmp_path):
     assert stored.config["width"] == 2 and stored.variables["params"]["mapping"]["kernel"].shape == (32 + 52 + 1, 52)
 
 
+@pytest.mark.slow
 def test_exported_network_adds_the_portrait_to_what_training_predicts():
     task = expnet.Task(expnet.Config(**SMALL))
     state = task.init(jax.random.key(0))

@@ -35,6 +35,7 @@ def people(monkeypatch):
     return {"facegood": Path("facegood"), "clips": Path("clips"), "names": ("11", "12", "13")}
 
 
+@pytest.mark.slow
 def test_both_stages_train_and_the_second_starts_where_the_first_stopped(tmp_path, people):
     experiment = lip_tcn.Config(**SMALL, steps=2).experiment()
     loop.run(experiment, tmp_path / "first")
