@@ -1,115 +1,181 @@
-"""Throughput of the metrics of pictures. Prints JSON lines.
+"""How fast the metrics of pictures are, and SSIM beside two that run on PyTorch. Prints JSON lines.
 
-    python benchmarks/image_metrics.py               8 frames of 256x256 at once
-    python benchmarks/image_metrics.py --only ssim
+    python benchmarks/image_metrics.py                            eight frames of 256 x 256, all metrics
+    python benchmarks/image_metrics.py --metric niqe --size 512 --batch 4
+    pip install torch torchmetrics pytorch-msssim                 to have SSIM and MS-SSIM beside them
 
-`first_s` is the first call (compilation), `median_s` and `spread` are of the calls after it on arrays that are on the
-device. `torch_s` is the same SSIM (Gaussian window of 11, valid places, each colour) as grouped convolutions in
-PyTorch, one axis after the other as its packages do, in turns with ours, where PyTorch is installed (extra `bench`).
+Each metric is a process of its own, so that peak memory is its own (on a CPU that of the whole process, imports and
+all). `first_s` is the compilation, or the first call on PyTorch. The processes of one metric take turns, one call each.
+`cpu_s` is what all threads worked, which other work on the machine disturbs less than the time. torchmetrics pads the
+borders, so its SSIM is another; `difference` is the largest one from ours over the frames.
 """
 
 import argparse
+import importlib.util
 import json
 import os
 import resource
 import statistics
+import subprocess
+import sys
 import time
 
-import jax
-import jax.numpy as jnp
 import numpy as np
 
-from jaxtalk.io import weights
-from jaxtalk.metrics import cpbd, flicker, ms_ssim, niqe, psnr, ssim
+METRICS = ("psnr", "ssim", "ssim_uniform", "ms_ssim", "niqe", "cpbd", "warping_error", "visible")
+SIDES = ("ours", "pytorch_msssim", "torchmetrics")  # the others know SSIM and MS-SSIM only
 
 
-def cases(batch: int, size: int) -> dict:
-    """Name: (metric, its arrays)."""
+def frames(options) -> tuple[np.ndarray, np.ndarray]:
+    """Smooth pictures with some noise, and the same with more."""
     rng = np.random.default_rng(0)
-    coarse = rng.uniform(size=(batch, size // 16, size // 16, 3))
-    truth = np.repeat(np.repeat(coarse, 16, 1), 16, 2) * 0.8 + rng.uniform(size=(batch, size, size, 3)) * 0.2
-    truth = truth.astype(np.float32)
-    drawn = np.clip(truth + rng.normal(0, 0.05, truth.shape), 0, 1).astype(np.float32)
-    pristine = niqe.Pristine(**weights.load(weights.shipped("niqe_ours")).variables)
-    flow = rng.normal(0, 1, (batch - 1, size, size, 2)).astype(np.float32)
-    seen = np.ones(flow.shape[:3], bool)
-    return {
-        "psnr": (jax.jit(psnr.psnr), [drawn, truth]),
-        "ssim": (jax.jit(ssim.ssim), [drawn, truth]),
-        "ssim_uniform": (jax.jit(ssim.ssim_uniform), [drawn, truth]),
-        "ms_ssim": (jax.jit(ms_ssim.ms_ssim), [drawn, truth]),
-        "cpbd": (jax.jit(cpbd.cpbd), [drawn]),
-        "niqe": (jax.jit(lambda x: niqe.niqe(x, pristine)), [drawn]),
-        "warping_error": (jax.jit(flicker.warping_error), [drawn, flow, seen]),
-    }
+    down, right, phase = rng.uniform(0, 6, (3, options.batch, 1, 1, 3))
+    place = np.arange(options.size) / options.size
+    waves = 0.5 + 0.3 * np.cos(2 * np.pi * (down * place[:, None, None] + right * place[None, :, None] + phase))
+    noise = rng.normal(size=(2, *waves.shape)) * np.array([0.03, 0.08])[:, None, None, None, None]
+    first, second = (waves + noise).clip(0, 1).astype(np.float32)
+    return first, second
 
 
-def torch_ssim(batch: int, size: int):
-    """SSIM in PyTorch as a function of two arrays [b, h, w, 3], or None."""
-    try:
+class Ours:
+    def __init__(self, options):
+        import jax
+        import jax.numpy as jnp
+
+        from jaxtalk.io import weights
+        from jaxtalk.metrics import cpbd, flicker, ms_ssim, niqe, psnr, ssim
+
+        pristine = niqe.Pristine(**weights.load(weights.shipped("niqe_ours")).variables)
+        first, second = map(jnp.asarray, frames(options))
+        flow = jnp.full((options.batch, options.size, options.size, 2), 0.3)
+        seen = jnp.ones((options.batch - 1, options.size, options.size), bool)
+        call, given = {
+            "psnr": (psnr.psnr, (second, first)),
+            "ssim": (ssim.ssim, (second, first)),
+            "ssim_uniform": (ssim.ssim_uniform, (second, first)),
+            "ms_ssim": (ms_ssim.ms_ssim, (second, first)),
+            "niqe": (lambda image: niqe.niqe(image, pristine), (first,)),
+            "cpbd": (cpbd.cpbd, (first,)),
+            "warping_error": (flicker.warping_error, (first, flow[1:], seen)),
+            "visible": (flicker.visible, (flow, -flow)),
+        }[options.metric]
+        self._given, self._devices, self._wait = given, jax.devices(), jax.block_until_ready
+        start = time.perf_counter()
+        self._call = jax.jit(call).lower(*given).compile()
+        self.first_s = time.perf_counter() - start
+
+    def run(self):
+        return self._wait(self._call(*self._given))
+
+    def peak_bytes(self) -> int:
+        stats = self._devices[0].memory_stats() or {}
+        return stats.get("peak_bytes_in_use", resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024)
+
+
+class Theirs:
+    def __init__(self, options):
         import torch
-    except ImportError:
-        return None
-    torch.set_num_threads(len(os.sched_getaffinity(0)))
-    weight = torch.from_numpy(ssim.GAUSSIAN.astype(np.float32))
-    across, down = weight.view(1, 1, 1, -1).repeat(3, 1, 1, 1), weight.view(1, 1, -1, 1).repeat(3, 1, 1, 1)
 
-    def smooth(x):
-        return torch.nn.functional.conv2d(torch.nn.functional.conv2d(x, across, groups=3), down, groups=3)
+        torch.set_num_threads(len(os.sched_getaffinity(0)))
+        self._torch, self._device = torch, "cuda" if torch.cuda.is_available() else "cpu"
+        first, second = (torch.from_numpy(x).permute(0, 3, 1, 2).contiguous().to(self._device) for x in frames(options))
+        if options.side == "pytorch_msssim":
+            import pytorch_msssim
 
-    @torch.no_grad()
-    def measure(a, b):
-        x, y = (torch.from_numpy(v).permute(0, 3, 1, 2).contiguous() for v in (a, b))
-        mean_x, mean_y = smooth(x), smooth(y)
-        var_x, var_y = smooth(x * x) - mean_x**2, smooth(y * y) - mean_y**2
-        both = smooth(x * y) - mean_x * mean_y
-        top = (2 * mean_x * mean_y + 1e-4) * (2 * both + 9e-4)
-        return (top / ((mean_x**2 + mean_y**2 + 1e-4) * (var_x + var_y + 9e-4))).mean((1, 2, 3)).numpy()
+            call = getattr(pytorch_msssim, options.metric)
+            self._call = lambda: call(second, first, data_range=1.0, size_average=False)
+        else:
+            import torchmetrics.functional.image as theirs
 
-    return measure
+            name = {"ssim": "structural_similarity_index_measure"}
+            name["ms_ssim"] = f"multiscale_{name['ssim']}"
+            call = getattr(theirs, name[options.metric])
+            self._call = lambda: call(second, first, data_range=1.0, reduction="none")
+        start = time.perf_counter()
+        self.run()
+        self.first_s = time.perf_counter() - start
+
+    def run(self):
+        with self._torch.no_grad():
+            return self._call().cpu().numpy()
+
+    def peak_bytes(self) -> int:
+        if self._device == "cuda":
+            return self._torch.cuda.max_memory_allocated()
+        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
 
 
-def seconds_of(call, arrays) -> float:
-    start = time.perf_counter()
-    jax.block_until_ready(call(*arrays))
-    return time.perf_counter() - start
+def work(options) -> None:
+    """One side: answers each line on standard input with the seconds of a call, the last (empty) one with the rest."""
+    side = Ours(options) if options.side == "ours" else Theirs(options)
+    print(json.dumps(side.first_s), flush=True)
+    for line in sys.stdin:
+        if not line.strip():
+            break
+        start, worked = time.perf_counter(), time.process_time()
+        result = side.run()
+        print(json.dumps([time.perf_counter() - start, time.process_time() - worked]), flush=True)
+    values = np.ravel(result)[: options.batch].astype(float).tolist()
+    print(json.dumps({"peak_gb": side.peak_bytes() / 1e9, "values": values}), flush=True)
+
+
+def compare(options) -> dict:
+    """All sides that know a metric, in turns."""
+    known = SIDES if options.metric in ("ssim", "ms_ssim") else SIDES[:1]
+    sides = [side for side in known if side == "ours" or importlib.util.find_spec(side)]
+    workers = {side: spawn(options, side) for side in sides}
+    first = {side: answer(worker) for side, worker in workers.items()}
+    taken: dict[str, list[list[float]]] = {side: [] for side in sides}
+    for _ in range(options.rounds + 1):
+        for side, worker in workers.items():
+            taken[side].append(answer(worker, "go\n"))
+    result, values = {"metric": options.metric}, {}
+    for side, worker in workers.items():
+        last = answer(worker, "\n")
+        worker.wait()
+        seconds, worked = (column[1:] for column in zip(*taken[side], strict=True))  # the first one warms up
+        median, values[side] = statistics.median(seconds), np.array(last["values"])
+        result[side] = {
+            "first_s": first[side], "median_s": median, "spread": (max(seconds) - min(seconds)) / median,
+            "cpu_s": statistics.median(worked), "frames_per_s": options.batch / median, "peak_gb": last["peak_gb"],
+        }  # fmt: skip
+        if side != "ours":
+            result[side]["difference"] = float(np.abs(values[side] - values["ours"]).max())
+            result[side]["times_ours"] = median / result["ours"]["median_s"]
+            result[side]["cpu_times_ours"] = result[side]["cpu_s"] / result["ours"]["cpu_s"]
+    return result
+
+
+def spawn(options, side: str) -> subprocess.Popen:
+    command = [sys.executable, __file__, "--side", side, "--metric", options.metric]
+    command += ["--size", str(options.size), "--batch", str(options.batch)]
+    return subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+
+
+def answer(worker: subprocess.Popen, ask: str = ""):
+    worker.stdin.write(ask)
+    worker.stdin.flush()
+    line = worker.stdout.readline()
+    if not line:
+        raise SystemExit("a side of the benchmark failed; see above")
+    return json.loads(line)
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--batch", type=int, default=8)
+    parser.add_argument("--metric", choices=METRICS, help="only this one")
     parser.add_argument("--size", type=int, default=256)
+    parser.add_argument("--batch", type=int, default=8)
     parser.add_argument("--rounds", type=int, default=9)
-    parser.add_argument("--only", help="metrics whose name begins so")
+    parser.add_argument("--side", choices=SIDES, help=argparse.SUPPRESS)
     options = parser.parse_args()
-    about = {"benchmark": "image_metrics", "device": jax.devices()[0].device_kind, "jax": jax.__version__}
-    about |= {"cores": len(os.sched_getaffinity(0)), "batch": options.batch, "size": options.size}
-    peer = torch_ssim(options.batch, options.size)
-    for name, (metric, arrays) in cases(options.batch, options.size).items():
-        if options.only and not name.startswith(options.only):
-            continue
-        on_device = [jnp.asarray(x) for x in arrays]
-        first = seconds_of(metric, on_device)
-        against = peer if name == "ssim" else None
-        if against:
-            np.testing.assert_allclose(against(*arrays), metric(*on_device), atol=1e-4)
-        taken, theirs = [], []
-        for _ in range(options.rounds):
-            taken.append(seconds_of(metric, on_device))
-            theirs += [seconds_of(against, arrays)] if against else []
-        median = statistics.median(taken)
-        result = {
-            "metric": name,
-            "first_s": round(first, 3),
-            "median_s": round(median, 6),
-            "spread": round((max(taken) - min(taken)) / median, 2),
-            "frames_per_s": round(len(arrays[0]) / median),
-            "peak_gb": round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6, 2),
-        }
-        if theirs:
-            result["torch_s"] = round(statistics.median(theirs), 6)
-            result["torch_spread"] = round((max(theirs) - min(theirs)) / statistics.median(theirs), 2)
-        print(json.dumps(about | result), flush=True)
+    if options.side:
+        return work(options)
+    about = {"benchmark": "image_metrics", "size": options.size, "batch": options.batch, "rounds": options.rounds}
+    about |= {"cores": len(os.sched_getaffinity(0)), "xla_flags": os.environ.get("XLA_FLAGS", "")}
+    for metric in [options.metric] if options.metric else METRICS:
+        options.metric = metric
+        print(json.dumps(about | compare(options)), flush=True)
 
 
 if __name__ == "__main__":

@@ -4,13 +4,13 @@ The share of edge pixels at which a viewer is not expected to see blur. In block
 edge that runs up and down has a width w, the length of the rise or fall of grey along its row (Marziliano et al.
 2002), and blur is seen at it with probability
 
-    P = 1 - exp(-(w / w_jnb)^3.6)     (eq. 3)
+    P = 1 - exp(-(w / w_jnb)^3.6)
 
 w_jnb is 5 pixels in a block whose grey levels span at most 50, else 3; at that width P is 63 %. CPBD is the share of
-edges with P <= 63 %, rounded to whole per cent (eqs. 4 and 5): those no wider than w_jnb.
+edges with P <= 63 %, rounded to whole per cent: those no wider than w_jnb.
 
 The authors' program is MATLAB and finds edges with its toolbox. This follows the Python package `cpbd` 1.0.7, which
-papers on talking faces use, to the last edge. Its Canny filter takes any block that is not flat, MATLAB's the strongest
+code for talking faces calls, to the last edge. Its Canny filter takes any block that is not flat, MATLAB's the strongest
 30 % of the gradients, and MATLAB's Sobel edges are some more: on the package's own test picture this gives 0.109, as
 the package does, and the authors' program 0.135. Later versions of the package count Sobel edges of a block.
 
