@@ -10,9 +10,9 @@ w_jnb is 5 pixels in a block whose grey levels span at most 50, else 3; at that 
 edges with P <= 63 %, rounded to whole per cent: those no wider than w_jnb.
 
 The authors' program is MATLAB and finds edges with its toolbox. This follows the Python package `cpbd` 1.0.7, which
-code for talking faces calls, to the last edge. Its Canny filter takes any block that is not flat, MATLAB's the strongest
-30 % of the gradients, and MATLAB's Sobel edges are some more: on the package's own test picture this gives 0.109, as
-the package does, and the authors' program 0.135. Later versions of the package count Sobel edges of a block.
+code for talking faces calls, to the last edge. Its Canny filter takes any block that is not flat, MATLAB's the
+strongest 30 % of the gradients, and MATLAB's Sobel edges are some more: on the package's own test picture this gives
+0.109, as the package does, and the authors' program 0.135. Later versions of the package count a block's Sobel edges.
 
 Traps: noise and the blocks of compression are sharp edges and raise it, so read it beside a measure of noise. It
 depends on size: compare frames of one resolution. Only whole blocks from the top left count, and only grey

@@ -3,8 +3,8 @@
 A difference of one grey level of 255 everywhere is 48.13 dB; black against white is 0 dB; without any difference it
 is infinite by definition, and no ceiling is made up here. Two means over frames are in use:
 
-- the mean of the frames' own PSNR, `Mean.of(psnr(...))`: image restoration, NeRF and RAD-NeRF's talking heads. One frame
-  without any difference makes it infinite, and clear frames outweigh poor ones;
+- the mean of the frames' own PSNR, `Mean.of(psnr(...))`: image restoration, NeRF, RAD-NeRF's talking heads. One
+  frame without any difference makes it infinite, and clear frames outweigh poor ones;
 - the PSNR of the mean squared error of all frames, `PooledPsnr`: FFmpeg's "average" and x264's "Global". It is never
   above the first (Jensen's inequality) and stays finite unless all frames are without difference.
 
