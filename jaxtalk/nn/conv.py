@@ -12,6 +12,8 @@ a sum over blocks of the sequence, 10 times faster than at once. Dilated convolu
 CPU, are matrix products of gathered columns; over one axis strided ones too on accelerators, because cuDNN may find no
 algorithm for them in bfloat16 (jax issue 37922). Over three axes XLA has no quick path on the CPU either: a sum of
 convolutions over two took a third of the time with windows of 3 and a twelfth with windows of 7, gradients or not.
+Where padding makes the output larger than the input, the kernel's gradient took 25 to 50 times as long (its window is
+larger than what it slides over), so such pictures are padded first.
 """
 
 import functools
@@ -50,6 +52,8 @@ def convolve(
         return _by_columns(x, kernel, stride, padding, dilation, groups)
     if not on_cpu:  # GPUs and TPUs have kernels of their own for gradients
         return _general(x, kernel, "N*C *IO N*C", [(p, p) for p in padding], stride, groups=groups)
+    if axes > 1 and any(2 * p >= window for window, p in zip(kernel.shape, padding, strict=False)):
+        x, padding = jnp.pad(x, ((0, 0), *((p, p) for p in padding), (0, 0))), (0,) * axes
     if groups == 1:
         return (_by_depth if axes == 3 else _convolve)(x, kernel, stride, padding)
     parts = [jnp.moveaxis(v.reshape(*v.shape[:-1], groups, -1), -2, 0) for v in (x, kernel)]

@@ -17,6 +17,7 @@ CASES = [  # space, window, stride, padding, extra samples of the transposed one
     ((6, 5), (3, 3), 1, 1, 0),
     ((4, 5, 6), (3, 3, 3), (1, 2, 2), 1, 0),
     ((7, 4, 3), (4, 2, 1), (2, 1, 1), (2, 1, 0), 0),
+    ((4, 3), (2, 2), 1, 1, 0),  # the output is larger than the input
 ]
 
 
