@@ -32,7 +32,7 @@ MILLIMETRE = 1e-3
 def mesh():
     """The whole mesh in millimetres with its named grids of vertices, and each vertex's mirror image."""
     halves = [builtin_skin.half(), builtin_eyes.half(), builtin_teeth.half(), builtin_tongue.half()]
-    return builtin_mesh.mirror(builtin_mesh.join(halves))
+    return builtin_mesh.reflect(builtin_mesh.join(halves))
 
 
 @functools.cache

@@ -10,7 +10,7 @@ from jaxtalk.face.model import REGIONS
 
 @dataclasses.dataclass(frozen=True)
 class Part:
-    """A piece of mesh. Until `mirror`, only its x >= 0 half; vertices at x = 0 exactly are shared by both halves."""
+    """A piece of mesh. Until `reflect`, only its x >= 0 half; vertices at x = 0 exactly are shared by both halves."""
 
     points: Float[np.ndarray, "v 3"]
     triangles: Int[np.ndarray, "f 3"]
@@ -57,7 +57,7 @@ def join(parts: list[Part]) -> Part:
     )
 
 
-def mirror(half: Part) -> tuple[Part, Int[np.ndarray, "v"]]:
+def reflect(half: Part) -> tuple[Part, Int[np.ndarray, "v"]]:
     """The whole of a half, and for every vertex its mirror image.
 
     Grids of the +x half keep their names; those of the other half get "_r" (the subject's right) after it.

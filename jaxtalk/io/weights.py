@@ -100,6 +100,11 @@ def config_values(config) -> dict[str, Any]:
     return {k: v for k, v in dataclasses.asdict(config).items() if k != "dtype"}
 
 
+def config(kind: type, stored: Weights) -> Any:
+    """The config dataclass `kind` with the values of a file, whose lists are tuples again."""
+    return kind(**{name: tuple(v) if isinstance(v, list) else v for name, v in stored.config.items()})
+
+
 def check(path: str | Path, arrays: Mapping[str, Any], like: Mapping[str, Any]) -> None:
     """InputError, in one line, unless `arrays` (by path) has the names and shapes of the tree `like`."""
     expected = {key: tuple(value.shape) for key, value in flatten(like).items()}

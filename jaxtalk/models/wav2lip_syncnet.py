@@ -17,26 +17,11 @@ from jax.typing import DTypeLike
 from jaxtyping import Array, Float
 
 from jaxtalk.nn.conv import Extent
-from jaxtalk.nn.mel_encoder import NormedConv
+from jaxtalk.nn.mel_encoder import LAYERS, NormedConv
 
 # (channels in units of the width, window, stride, padding, residual) of each convolution. The sound's are those of
 # `jaxtalk.nn.mel_encoder` but for one residual layer more.
-SOUND: tuple[tuple[int, int, Extent, int, bool], ...] = (
-    (1, 3, 1, 1, False),
-    (1, 3, 1, 1, True),
-    (1, 3, 1, 1, True),
-    (2, 3, (3, 1), 1, False),
-    (2, 3, 1, 1, True),
-    (2, 3, 1, 1, True),
-    (4, 3, 3, 1, False),
-    (4, 3, 1, 1, True),
-    (4, 3, 1, 1, True),
-    (8, 3, (3, 2), 1, False),
-    (8, 3, 1, 1, True),
-    (8, 3, 1, 1, True),
-    (16, 3, 1, 0, False),
-    (16, 1, 1, 0, False),
-)
+SOUND = (*LAYERS[:11], (8, 3, 1, 1, True), *LAYERS[11:])
 FACE: tuple[tuple[int, int, Extent, int, bool], ...] = (
     (1, 7, 1, 3, False),
     (2, 5, (1, 2), 1, False),

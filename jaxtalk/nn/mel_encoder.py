@@ -11,7 +11,7 @@ from jaxtyping import Array, Float
 from jaxtalk.nn.conv import Conv, Extent
 
 # (channels in units of the width, window, stride, padding, residual) of each convolution over (bands, columns)
-_LAYERS: tuple[tuple[int, int, Extent, int, bool], ...] = (
+LAYERS: tuple[tuple[int, int, Extent, int, bool], ...] = (
     (1, 3, 1, 1, False),
     (1, 3, 1, 1, True),
     (1, 3, 1, 1, True),
@@ -26,7 +26,7 @@ _LAYERS: tuple[tuple[int, int, Extent, int, bool], ...] = (
     (16, 3, 1, 0, False),
     (16, 1, 1, 0, False),
 )
-DEPTH = len(_LAYERS)
+DEPTH = len(LAYERS)
 
 
 class NormedConv(nn.Module):
@@ -63,7 +63,7 @@ def layers(
     x: Float[Array, "b h w i"], width: int, dtype: DTypeLike = jnp.float32, *, train: bool, first: int = 0
 ) -> Float[Array, "b 1 1 {16*width}"]:
     """Layers `first` to 12 within a module's `__call__`, under the names layer_0 ... layer_12."""
-    for i, (units, window, stride, padding, residual) in list(enumerate(_LAYERS))[first:]:
+    for i, (units, window, stride, padding, residual) in list(enumerate(LAYERS))[first:]:
         layer = NormedConv(units * width, window, stride, padding, residual, dtype, name=f"layer_{i}")
         x = layer(x, train=train)
     return x

@@ -14,7 +14,7 @@ class Column(NamedTuple):
     name: str
     title: str
     better: Literal["higher", "lower", ""]  # "": the figure of the true video is the aim
-    needs: frozenset[str] = frozenset()  # of truth, sound, portrait
+    needs: frozenset[str] = frozenset()  # of truth, sound
     network: str = ""  # name of the weights that it needs
     digits: int = 3
     default: bool = True  # measured when no metrics are asked for

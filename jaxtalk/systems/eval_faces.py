@@ -28,10 +28,6 @@ from jaxtalk.systems.eval_watch import Batch, Side
 
 _SHUT, _OPEN = 0.6, 0.75  # of a face's usual eye aspect ratio: blinks
 _WARP = 0.4  # seconds by which lips may be warped in time
-_MADE = {
-    "face_csim", "face_lpips", "face_fid", "csim", "lmd", "lmd_mouth", "aed", "apd", "lip_correlation", "lip_dtw",
-    "blink_rate", "blink_seconds", "head_turning", "beat_alignment", "jitter",
-}  # fmt: skip
 _LEAST = 3  # frames with a face from which a clip has figures of motion
 
 
@@ -39,7 +35,6 @@ class Faces:
     """Collects what a clip's faces are like; lost faces leave gaps that no figure counts."""
 
     def __init__(self, wanted: set[str], networks: eval_networks.Networks):
-        self._wanted = wanted
         ours = wanted & {"face_csim", "face_lpips", "face_fid"}
         self._ours = eval_networks.face_features_of(networks) if ours else None
         self._published = eval_networks.arcface_of(networks) if "csim" in wanted else None
@@ -90,9 +85,6 @@ class Faces:
             if self._landmarks[1]:
                 self._compare(into, ours, fitted)
         into.values |= {name: frame_mean(values) for name, values in into.series.items() if name not in into.values}
-        for part in (into.values, into.series, into.moments):
-            for name in set(part) & _MADE - self._wanted:
-                del part[name]
 
     def _compare(self, into: Evaluation, ours, fitted) -> None:
         theirs = np.concatenate(self._landmarks[1])

@@ -79,7 +79,7 @@ def arcface_of(networks: Networks) -> Callable[[UInt8[np.ndarray, "b s s 3"]], F
 
 
 def _on_crops(module, config, loaded: Weights):
-    network = module(config_of(config, loaded))
+    network = module(weights.config(config, loaded))
     apply = jax.jit(lambda variables, crops: network.apply(variables, crops.astype(jnp.float32) / 127.5 - 1.0))
     return functools.partial(apply, loaded.variables)
 
@@ -88,7 +88,7 @@ def _on_crops(module, config, loaded: Weights):
 def lpips_of(networks: Networks, name: str) -> Callable[[Pictures, Pictures], Float[Array, "b"]]:
     """Published LPIPS, `lpips_alex` or `lpips_vgg`."""
     loaded = networks.weights[name]
-    network = lpips_network.LPIPS(config_of(lpips_network.Config, loaded))
+    network = lpips_network.LPIPS(weights.config(lpips_network.Config, loaded))
 
     @jax.jit
     def distance(variables, a, b):
@@ -102,10 +102,5 @@ def lpips_of(networks: Networks, name: str) -> Callable[[Pictures, Pictures], Fl
 def inception_of(networks: Networks) -> Callable[[Pictures], Float[Array, "b 2048"]]:
     """Published features of FID."""
     loaded = networks.weights["inception"]
-    network = inception.Inception(config_of(inception.Config, loaded))
+    network = inception.Inception(weights.config(inception.Config, loaded))
     return functools.partial(jax.jit(network.apply), loaded.variables)
-
-
-def config_of(kind, loaded: Weights):
-    """The config dataclass of a network from what its file says."""
-    return kind(**{name: tuple(v) if isinstance(v, list) else v for name, v in loaded.config.items()})

@@ -1,5 +1,6 @@
 """Figures of sound and lips together, over the whole clip: by our network on landmarks, by published ones on crops."""
 
+import functools
 import math
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -11,7 +12,7 @@ from jaxtyping import Array, Float
 
 from jaxtalk.audio import mel, speech_mfcc
 from jaxtalk.face import mouth_crops
-from jaxtalk.io import video
+from jaxtalk.io import video, weights
 from jaxtalk.metrics import lip_sync as metric
 from jaxtalk.models import syncnet, wav2lip_syncnet
 from jaxtalk.systems import eval_networks, lip_sync
@@ -40,10 +41,7 @@ def _at_25(landmarks, fps: float, seconds: float) -> Float[np.ndarray, "n 68 2"]
     frames = math.floor(min(len(landmarks) / fps, seconds) * FPS)
     if frames < _LEAST or found.mean() < 0.5:
         return None
-    known, moments = np.flatnonzero(found), np.arange(frames) / FPS
-    flat = landmarks[found].reshape(len(known), -1)
-    columns = [np.interp(moments, known / fps, column) for column in flat.T]
-    return np.stack(columns, -1).reshape(frames, 68, 2).astype(np.float32)
+    return lip_sync.bridged(landmarks[found], np.flatnonzero(found) / fps, np.arange(frames) / FPS)
 
 
 def published(
@@ -63,24 +61,25 @@ def published(
     if wanted & {"lse_d", "lse_c", "av_offset"}:
         place = mouth_crops.track(boxes)
         crops = (mouth_crops.syncnet_crop(f, at) for f, at in zip(video.frames(result, FPS), place, strict=False))
-        network = syncnet.SyncNet(eval_networks.config_of(syncnet.Config, networks.weights["syncnet"]))
-        see, hear = _towers(network, networks.weights["syncnet"].variables)
+        see, hear = _towers(networks, "syncnet")
         heard = speech_mfcc.windows(speech_mfcc.mfcc(jnp.asarray(wave)), windows)
         sync = metric.lip_sync(*_matched(_over_windows(crops, see), _in_batches(hear, heard)))
     if "sync_score" in wanted:
         crops = (mouth_crops.wav2lip_crop(f, box) for f, box in zip(video.frames(result, FPS), boxes, strict=False))
-        network = wav2lip_syncnet.SyncExpert(
-            eval_networks.config_of(wav2lip_syncnet.Config, networks.weights["wav2lip_syncnet"])
-        )
-        see, hear = _towers(network, networks.weights["wav2lip_syncnet"].variables)
+        see, hear = _towers(networks, "wav2lip_syncnet")
         heard = mel.windows(mel.log_mel(jnp.asarray(wave)), FPS, windows, first=2)
         score = float(metric.sync_score(*_matched(_over_windows(crops, see), _in_batches(hear, heard))))
     return sync, score
 
 
-def _towers(network, variables) -> tuple[Callable, Callable]:
-    apply = jax.jit(network.apply, static_argnames="method")
-    return tuple(lambda x, name=name: apply(variables, x, method=name) for name in ("see", "hear"))
+@functools.cache
+def _towers(networks: eval_networks.Networks, name: str) -> tuple[Callable, Callable]:
+    """What embeds faces and what embeds sound; built once for all clips."""
+    kinds = {"syncnet": (syncnet.SyncNet, syncnet.Config)}
+    kinds |= {"wav2lip_syncnet": (wav2lip_syncnet.SyncExpert, wav2lip_syncnet.Config)}
+    (module, config), stored = kinds[name], networks.weights[name]
+    apply = jax.jit(module(weights.config(config, stored)).apply, static_argnames="method")
+    return tuple(functools.partial(apply, stored.variables, method=method) for method in ("see", "hear"))
 
 
 def _over_windows(crops: Iterator[np.ndarray], see: Callable) -> Float[np.ndarray, "n d"]:
@@ -115,10 +114,10 @@ def _matched(face: np.ndarray, sound: np.ndarray) -> tuple[Array, Array]:
     return jnp.asarray(face[:count]), jnp.asarray(sound[:count])
 
 
-def add(into: Evaluation, sync: metric.LipSync | None, names: tuple[str, str, str], wanted: set[str]) -> None:
+def add(into: Evaluation, sync: metric.LipSync | None, names: tuple[str, str, str]) -> None:
     """The clip's distance, confidence and offset (in frames of 25 a second) under these names."""
     if sync is None:
         into.notes.append(f"{names[0]}: the clip is too short, or its face is lost too often")
         return
     values = zip(names, (sync.distance, sync.confidence, sync.offset), strict=True)
-    into.values |= {name: float(value) for name, value in values if name in wanted}
+    into.values |= {name: float(value) for name, value in values}

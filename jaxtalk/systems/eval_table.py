@@ -1,6 +1,7 @@
 """Tables of evaluations: rows are videos or systems, columns are metrics; as text, CSV and LaTeX."""
 
 import csv
+import functools
 import io
 import math
 from collections.abc import Sequence
@@ -8,7 +9,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from jaxtalk.metrics.fid import frechet_distance
+from jaxtalk.metrics.fid import Frechet
 from jaxtalk.systems.eval_columns import BY_NAME, Column
 from jaxtalk.systems.eval_result import Evaluation, formatted
 
@@ -37,7 +38,7 @@ def row(name: str, evaluations: Sequence[Evaluation]) -> Row:
     for n in names:
         parts = [e.moments[n] for e in evaluations if n in e.moments]
         if parts:
-            cells[n] = Cell(_frechet(parts))
+            cells[n] = Cell(functools.reduce(Frechet.merge, (Frechet(*part) for part in parts)).value())
     return Row(name, cells, len(evaluations))
 
 
@@ -48,13 +49,6 @@ def _cell(values: list[float]) -> Cell:
     if not np.isfinite(known).all():  # identical frames have an infinite PSNR, which has no error
         return Cell(float(known.mean()))
     return Cell(float(known.mean()), float(known.std(ddof=1) / math.sqrt(len(known))) if len(known) > 1 else math.nan)
-
-
-def _frechet(parts) -> float:
-    ours, theirs = parts[0]
-    for a, b in parts[1:]:
-        ours, theirs = ours.merge(a), theirs.merge(b)
-    return frechet_distance(ours.mean, ours.covariance(), theirs.mean, theirs.covariance())
 
 
 def columns(rows: Sequence[Row]) -> list[Column]:

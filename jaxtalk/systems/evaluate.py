@@ -91,7 +91,10 @@ def clip(
     if wave is not None:
         _in_sync(made, wanted, networks, result, watchers[1].landmarks(), wave)
     _compare_lengths(made, truth)
-    made.values = {n: made.values[n] for n in BY_NAME if n in made.values}
+    for figures in (made.values, made.series, made.moments):
+        kept = {n: figures[n] for n in BY_NAME if n in figures and n in wanted}  # in the order of the table
+        figures.clear()
+        figures.update(kept)
     return made
 
 
@@ -99,12 +102,12 @@ def _in_sync(made: Evaluation, wanted: set[str], networks, result: Path, landmar
     """Figures of sound and lips."""
     names = ("sync_d", "sync_c", "sync_offset")
     if wanted & set(names):
-        eval_sync.add(made, eval_sync.ours(landmarks, made.fps, wave), names, wanted)
+        eval_sync.add(made, eval_sync.ours(landmarks, made.fps, wave), names)
     names = ("lse_d", "lse_c", "av_offset")
     if wanted & {*names, "sync_score"}:
         sync, score = eval_sync.published(networks, wanted, result, landmarks, made.fps, wave)
         if wanted & set(names):
-            eval_sync.add(made, sync, names, wanted)
+            eval_sync.add(made, sync, names)
         if score is not None:
             made.values["sync_score"] = score
 

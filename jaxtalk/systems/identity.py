@@ -35,7 +35,7 @@ def shipped() -> weights.Weights:
 def embedder(loaded: weights.Weights | None = None) -> Callable[[np.ndarray], np.ndarray]:
     """A function from aligned crops (uint8 [n 96 96 3], `crop`) to unit embeddings [n d]; of the shipped weights."""
     loaded = loaded or shipped()
-    network = face_features.FaceFeatures(_config(loaded))
+    network = face_features.FaceFeatures(weights.config(face_features.Config, loaded))
     apply = jax.jit(lambda variables, crops: network.apply(variables, crops / 127.5 - 1.0).embedding)
 
     def embed(crops: UInt8[np.ndarray, "n 96 96 3"]) -> Float[np.ndarray, "n d"]:
@@ -68,7 +68,3 @@ def perceptual(variables: dict, images: Float[Array, "b h w 3"]) -> Perceptual:
     """
     maps = face_features.maps(variables, 2.0 * images - 1.0)
     return Perceptual(maps, face_features.pooled(maps))
-
-
-def _config(loaded):
-    return face_features.Config(**{k: tuple(v) if isinstance(v, list) else v for k, v in loaded.config.items()})

@@ -35,14 +35,16 @@ def watch(path: str | Path) -> Float[np.ndarray, "t 68 2"]:
     seen = np.flatnonzero([face is not None for face in found])
     if not len(seen):
         raise InputError(f"{path}: no face found in any frame; lip sync needs a video of a visible face")
-    return bridged(np.stack([found[i].landmarks for i in seen]), seen, len(found))
+    return bridged(np.stack([found[i].landmarks for i in seen]), seen, np.arange(len(found)))
 
 
-def bridged(landmarks: Float[np.ndarray, "s 68 2"], seen: np.ndarray, count: int) -> Float[np.ndarray, "t 68 2"]:
-    """Landmarks of frames `seen` as those of all `count` frames, by straight lines; the ends go on."""
+def bridged(
+    landmarks: Float[np.ndarray, "s 68 2"], seen: np.ndarray, wanted: np.ndarray
+) -> Float[np.ndarray, "t 68 2"]:
+    """Landmarks of the moments `seen` at the moments `wanted`, by straight lines; the ends go on."""
     flat = landmarks.reshape(len(landmarks), -1)
-    columns = [np.interp(np.arange(count), seen, column) for column in flat.T]
-    return np.stack(columns, -1).reshape(count, 68, 2).astype(np.float32)
+    columns = [np.interp(wanted, seen, column) for column in flat.T]
+    return np.stack(columns, -1).reshape(len(wanted), 68, 2).astype(np.float32)
 
 
 def embed(
@@ -67,5 +69,4 @@ def label() -> str:
 @functools.cache
 def _network():
     stored = weights.load(weights.shipped(NETWORK))
-    settings = {key: tuple(value) if isinstance(value, list) else value for key, value in stored.config.items()}
-    return lip_sync_net.Config(**settings), stored.variables["params"], weights.label(stored)
+    return weights.config(lip_sync_net.Config, stored), stored.variables["params"], weights.label(stored)

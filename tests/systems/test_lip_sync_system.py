@@ -37,7 +37,7 @@ def test_says_by_how_much_a_sound_is_off(sentence):
 
 def test_frames_without_a_face_lie_on_straight_lines():
     ends = np.stack([np.zeros((68, 2)), np.ones((68, 2))]).astype(np.float32)
-    np.testing.assert_allclose(lip_sync.bridged(ends, np.array([1, 3]), 6)[:, 5, 1], [0, 0, 0.5, 1, 1, 1])
+    np.testing.assert_allclose(lip_sync.bridged(ends, np.array([1, 3]), np.arange(6))[:, 5, 1], [0, 0, 0.5, 1, 1, 1])
 
 
 def test_a_video_without_a_face_is_named(tmp_path):
