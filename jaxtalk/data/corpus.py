@@ -12,7 +12,6 @@ is missing, and `read` refuses a corpus of which blocks are missing.
 import contextlib
 import dataclasses
 import functools
-import io
 import json
 import multiprocessing
 import os
@@ -25,7 +24,7 @@ import numpy as np
 import tensorflow_datasets as tfds
 from tqdm import tqdm
 
-from jaxtalk.data import clip, head_motion, sentences, tts
+from jaxtalk.data import clip, head_motion, record_blocks, sentences, tts
 from jaxtalk.data.corpus_options import CorpusOptions
 from jaxtalk.data.phonemes import LETTERS
 from jaxtalk.errors import InputError
@@ -33,7 +32,7 @@ from jaxtalk.face.arkit import NAMES
 
 VERSION = "1.1.0"
 BLOCK = 500  # clips; an interruption loses at most this many
-SPLITS = ("train", "validation", "test")
+SPLITS = record_blocks.SPLITS
 
 
 class Corpus(tfds.core.GeneratorBasedBuilder):
@@ -109,7 +108,6 @@ def write(options: CorpusOptions) -> None:
     settings = {"clips": options.clips, "seed": options.seed, "frames": options.frames}
     settings |= {"version": VERSION, "phonemes": LETTERS}
     _claim(options.directory, settings)
-    tfds.disable_progress_bar()
     with _maker(options) as make, tqdm(total=options.clips, unit="clip", disable=None) as bar:
         for path, indices in _blocks(options.directory, options.clips):
             if _finished(path):
@@ -140,11 +138,10 @@ def read(directory: str | Path, split: str = "train") -> grain.MapDataset:
         raise InputError(
             f"{directory}: {len(missing)} of {len(blocks)} blocks are missing; run jaxtalk corpus again to finish it"
         )
-    builders = [tfds.builder_from_directory(_folder(path)) for path, _ in blocks]
-    sources = [builder.as_data_source(split) for builder in builders if split in builder.info.splits]
-    if not sources:
+    records = record_blocks.read([_folder(path) for path, _ in blocks], split)
+    if records is None:
         raise InputError(f"{directory}: has no clips for {split}; splits are {', '.join(SPLITS)}, from 20 clips on")
-    return grain.MapDataset.concatenate([grain.MapDataset.source(source) for source in sources])
+    return records
 
 
 def _claim(directory: Path, settings: dict) -> None:
@@ -181,9 +178,7 @@ def _finished(block: Path) -> bool:
 
 def _write_block(path: Path, indices: range, make, frames: int) -> None:
     builder = Corpus(indices=indices, make=make, frames=frames, data_dir=path, file_format="array_record")
-    with contextlib.redirect_stdout(io.StringIO()):  # tfds prints what it does; the bar tells that
-        builder.download_and_prepare()
-    shutil.rmtree(path / "downloads", ignore_errors=True)  # tfds makes it for any dataset
+    record_blocks.write(builder, path)
 
 
 def _counted(examples: Iterator[dict], bar: tqdm) -> Iterator[dict]:

@@ -1,0 +1,101 @@
+"""Talking people on disk: pieces of videos as ArrayRecord, written through a TFDS builder and read by grain.
+
+    DIR/prepared.json                       how the pieces were made: size, rate, tracker, version
+    DIR/block-00000/talking_videos/1.0.0/   a TFDS dataset of a block of clips, with the splits of `record_blocks`
+    DIR/block-00000/clips.json              what became of each clip of the block
+    DIR/set_aside.csv                       the clips that gave no record, and why
+    DIR/summary.json                        how much there is; missing while clips are waiting
+
+`jaxtalk prepare` writes this (`jaxtalk.systems.prepare`). A record holds what one of the corpus with frames holds, as
+far as it can be known of a real person; `docs/talking_videos.md` has the list.
+"""
+
+import json
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+import grain
+import numpy as np
+import tensorflow_datasets as tfds
+
+from jaxtalk.data import corpus, record_blocks
+from jaxtalk.errors import InputError
+
+VERSION = "1.0.0"
+SETTINGS, CLIPS, SUMMARY = "prepared.json", "clips.json", "summary.json"
+SHARED = ("frames", "landmarks", "camera", "speech", "expression", "rotation", "translation", "identity")
+
+
+class TalkingVideos(tfds.core.GeneratorBasedBuilder):
+    """One block. `records` gives (split, key, record) of all its pieces, anew each time it is called."""
+
+    VERSION = tfds.core.Version(VERSION)
+    code_path = Path(__file__)  # tfds 4.9.10 finds it out by importlib_resources, which nothing installs
+
+    def __init__(self, *, records, splits: Iterable[str], **settings):
+        self._records, self._splits = records, [name for name in record_blocks.SPLITS if name in set(splits)]
+        super().__init__(**settings)
+
+    def _info(self) -> tfds.core.DatasetInfo:
+        return tfds.core.DatasetInfo(
+            builder=self,
+            description="Pieces of videos of talking people: a steady crop, its sound, landmarks, a fitted face.",
+            features=tfds.features.FeaturesDict(features()),
+        )
+
+    def _split_generators(self, dl_manager):
+        return {name: self._generate_examples(name) for name in self._splits}
+
+    def _generate_examples(self, wanted):
+        for split, key, record in self._records():
+            if split == wanted:
+                yield key, record
+
+
+def features() -> dict[str, tfds.features.FeatureConnector]:
+    """What a record holds: features of the corpus (`corpus.features`), and where the piece is from.
+
+    Rotation, translation, identity, expression and camera are fitted to the landmarks (`face.fit`) and mean what they
+    mean in the corpus: posed and projected by them, the built-in face shows its landmarks where `landmarks` has them.
+    """
+    known = corpus.features(frames=1)
+    return {name: known[name] for name in SHARED} | {
+        "name": tfds.features.Text(),  # the clip, as its path in the folder of videos without suffix
+        "person": tfds.features.Text(),
+        "start": tfds.features.Tensor(shape=(), dtype=np.int64),  # the piece's first frame in the clip, at 25 a second
+        "source_sha256": tfds.features.Text(),  # of the video file
+    }
+
+
+def read(directory: str | Path, split: str = "train") -> grain.MapDataset:
+    """The records of a split as dictionaries of arrays, in random access.
+
+    Raises InputError where no finished preparation is.
+    """
+    directory = Path(directory)
+    again = f"run jaxtalk prepare VIDEOS {directory}"
+    try:
+        version = json.loads((directory / SETTINGS).read_text())["version"]
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise InputError(f"{directory}: holds no prepared videos; {again}") from error
+    if version != VERSION:
+        raise InputError(f"{directory}: holds records of version {version}, not {VERSION}; prepare them anew")
+    if not (directory / SUMMARY).is_file():
+        raise InputError(f"{directory}: is not finished; {again} again to go on")
+    records = record_blocks.read(filter(Path.is_dir, map(dataset, blocks(directory))), split)
+    if records is None:
+        raise InputError(
+            f"{directory}: has no records for {split}; splits are {', '.join(record_blocks.SPLITS)}, and people fall "
+            "into them by chance: prepare more people, or hold out more of them"
+        )
+    return records
+
+
+def blocks(directory: Path) -> Iterator[Path]:
+    """The finished blocks, in order."""
+    return iter(sorted(path.parent for path in directory.glob(f"block-*/{CLIPS}")))
+
+
+def dataset(block: Path) -> Path:
+    """Where the records of a block are; missing where all its clips were set aside."""
+    return block / TalkingVideos.name / VERSION
