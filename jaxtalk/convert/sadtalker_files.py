@@ -30,7 +30,7 @@ from jaxtalk.convert import pickles, sadtalker, sadtalker_vid2vid
 from jaxtalk.convert.state_dict import Rule, left_out
 from jaxtalk.errors import InputError
 from jaxtalk.io import output_folder, weights
-from jaxtalk.models import audio2exp, head_pose, keypoints, vid2vid_discriminator, vid2vid_generator
+from jaxtalk.models import audio2exp, head_pose, keypoints, vid2vid_discriminator
 
 log = logging.getLogger("jaxtalk")
 
@@ -102,8 +102,8 @@ def _keypoints(source: str, state: State) -> list[Network]:
 
 
 def _generator(source: str, state: State) -> list[Network]:
-    variables = sadtalker_vid2vid.generator_variables(source, state)
-    return [network("generator", variables, vid2vid_generator.Config(), state, sadtalker_vid2vid.GENERATOR)]
+    config, table = sadtalker_vid2vid.generator_kind(source, state)
+    return [network("generator", sadtalker_vid2vid.generator_variables(source, state), config, state, table)]
 
 
 def _head_pose(source: str, state: State) -> list[Network]:

@@ -7,8 +7,8 @@
 | `head_pose`     | (the MappingNet stands for it)         | `he_estimator`                                  |
 | `discriminator` |                                        | `discriminator`                                 |
 
-Spectral norm is folded into the kernels, and SPADE's convolutions for gamma and beta are one: `prepared`. Only
-generators with SPADE's decoder are read, as SadTalker has it.
+Spectral norm is folded into the kernels, and SPADE's convolutions for gamma and beta are one: `prepared`. A generator
+may have SPADE's decoder, as SadTalker's does, or face-vid2vid's plain one.
 """
 
 from collections.abc import Mapping
@@ -77,7 +77,7 @@ HEAD_POSE = [
 
 _MOTION = r"dense_motion_network"
 _SPADE, _OURS = r"decoder\.(?:G_)?(middle|up)_(\d)", r"decoder/\1_\2"
-GENERATOR = [
+_GENERATOR = [  # but for the decoder
     *_normed("first", "stem"),
     *_normed(r"down_blocks\.(\d)", r"down_\1"),
     *convolution("second", "widen"),
@@ -90,6 +90,9 @@ GENERATOR = [
     *batch_norm(rf"{_MOTION}\.norm", "motion/compress/norm"),
     *_normed("third", "flat_1"),
     *convolution("fourth", "flat_2"),
+]
+GENERATOR = [
+    *_GENERATOR,
     *convolution(r"decoder\.fc", "decoder/in"),
     *convolution(rf"{_SPADE}\.conv_([01])", rf"{_OURS}/conv_\3"),
     *convolution(rf"{_SPADE}\.conv_s", f"{_OURS}/conv_skip", bias=False),
@@ -98,6 +101,13 @@ GENERATOR = [
     *convolution(rf"{_SPADE}\.norm_([01])\.mlp_both", rf"{_OURS}/norm_\3/scale_and_shift"),
     *convolution(rf"{_SPADE}\.norm_s\.mlp_both", f"{_OURS}/norm_skip/scale_and_shift"),
     *convolution(r"decoder\.conv_img", "decoder/out"),
+]
+PLAIN_GENERATOR = [
+    *_GENERATOR,
+    *convolution(r"resblocks_2d\.2dr(\d)\.conv([12])", r"decoder/middle_\1/conv_\2"),
+    *batch_norm(r"resblocks_2d\.2dr(\d)\.norm([12])", r"decoder/middle_\1/norm_\2"),
+    *_normed(r"up_blocks\.(\d)", r"decoder/up_\1"),
+    *convolution("final", "decoder/out"),
 ]
 
 DISCRIMINATOR = [
@@ -120,14 +130,22 @@ def head_pose_variables(source: str | Path, state: Mapping[str, np.ndarray]) -> 
     return convert(source, state, HEAD_POSE, like)
 
 
+def generator_kind(source: str | Path, state: Mapping[str, np.ndarray]) -> tuple[vid2vid_generator.Config, list[Rule]]:
+    """What generator a state dict is of, and the table of its names. InputError if it is of none."""
+    if "decoder.fc.weight" in state:
+        return vid2vid_generator.Config(), GENERATOR
+    if "final.weight" in state:
+        return vid2vid_generator.Config(decoder="plain"), PLAIN_GENERATOR
+    raise InputError(f"{source}: its generator has no decoder, neither SPADE's nor a plain one; give a published file")
+
+
 def generator_variables(source: str | Path, state: Mapping[str, np.ndarray]) -> dict[str, Any]:
-    """Variables of `models.vid2vid_generator.Generator()`, as `keypoint_variables`."""
-    if "decoder.fc.weight" not in state:
-        raise InputError(f"{source}: its generator has no SPADE decoder; give SadTalker's")
+    """Variables of `models.vid2vid_generator.Generator` of the state's kind, as `keypoint_variables`."""
+    config, table = generator_kind(source, state)
     points = jnp.zeros((1, keypoints.Config().points, 3))
-    network = vid2vid_generator.Generator()
+    network = vid2vid_generator.Generator(config)
     like = jax.eval_shape(network.init, jax.random.key(0), jnp.zeros((1, 256, 256, 3)), points, points)
-    return convert(source, prepared(source, state), GENERATOR, like)
+    return convert(source, prepared(source, state), table, like)
 
 
 def discriminator_variables(source: str | Path, state: Mapping[str, np.ndarray]) -> dict[str, Any]:

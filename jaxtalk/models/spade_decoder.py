@@ -27,8 +27,10 @@ class SpadeDecoder(nn.Module):
     dtype: DTypeLike = jnp.float32
 
     @nn.compact
-    def __call__(self, feature: Float[Array, "b h w c"]) -> tuple[Float[Array, "b h2 w2 3"], dict[str, Array]]:
-        """A picture from 0 to 1, float32, and aux["middle_0"], the first block's output."""
+    def __call__(
+        self, feature: Float[Array, "b h w c"], *, train: bool = False
+    ) -> tuple[Float[Array, "b h2 w2 3"], dict[str, Array]]:
+        """A picture from 0 to 1, float32, and aux["middle_0"], the first block's output; training changes nothing."""
         n, dtype = self.width, self.dtype
         feature = feature.astype(dtype)
 

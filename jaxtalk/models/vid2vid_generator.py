@@ -3,13 +3,15 @@
     encode: picture [h, w, 3] --conv, 2 blocks down--> [h/4, w/4, 256] --1 x 1, reshape--> volume of depth 16
                 --6 residual blocks in 3-D--> [16, h/4, w/4, 32]
     draw:   volume, keypoints of source and driving --dense motion--> places, occlusion
-            volume at the places --flattened, conv--> [h/4, w/4, 256] * occlusion --SPADE decoder--> picture [h, w, 3]
+            volume at the places --flattened, conv--> [h/4, w/4, 256] * occlusion --decoder--> picture [h, w, 3]
 
 The volume depends on the portrait only: encode it once, draw each frame. Keypoints come from
-`jaxtalk.models.keypoints`.
+`jaxtalk.models.keypoints`. SadTalker decodes with SPADE; face-vid2vid's first generator does not ("plain": a stem of
+7 x 7, and a decoder of a seventh of the parameters).
 """
 
 import dataclasses
+from typing import Literal
 
 import flax.linen as nn
 import jax.numpy as jnp
@@ -18,6 +20,7 @@ from jaxtyping import Array, Float
 
 from jaxtalk.errors import InputError
 from jaxtalk.models import dense_motion
+from jaxtalk.models.plain_decoder import PlainDecoder
 from jaxtalk.models.spade_decoder import SpadeDecoder
 from jaxtalk.nn.blocks import Down, ResBlock, Same
 from jaxtalk.nn.conv import Conv
@@ -35,7 +38,8 @@ class Config:
     depth: int = 16
     volume_blocks: int = 6
     middle_blocks: int = 6
-    hidden: int = 128
+    hidden: int = 128  # of SPADE's modulation
+    decoder: Literal["spade", "plain"] = "spade"
     motion: dense_motion.Config = dense_motion.Config()
     dtype: DTypeLike = jnp.float32
 
@@ -45,14 +49,18 @@ class Generator(nn.Module):
 
     def setup(self):
         c = self.config
-        self.stem = Same(c.width, dtype=c.dtype)
+        plain = c.decoder == "plain"
+        self.stem = Same(c.width, 7 if plain else 3, dtype=c.dtype)
         self.down = [Down(2 * c.width << level, c.dtype) for level in range(_DOWNS)]
         self.widen = Conv(8 * c.width, (1, 1), dtype=c.dtype)
         self.volume = [ResBlock(c.dtype) for _ in range(c.volume_blocks)]
         self.motion = dense_motion.DenseMotion(c.motion, c.dtype)
         self.flat_1 = Same(4 * c.width, activation=nn.leaky_relu, dtype=c.dtype)
         self.flat_2 = Conv(4 * c.width, (1, 1), dtype=c.dtype)
-        self.decoder = SpadeDecoder(c.width, c.middle_blocks, c.hidden, c.dtype)
+        if plain:
+            self.decoder = PlainDecoder(c.width, c.middle_blocks, c.dtype)
+        else:
+            self.decoder = SpadeDecoder(c.width, c.middle_blocks, c.hidden, c.dtype)
 
     def __call__(
         self,
@@ -97,5 +105,5 @@ class Generator(nn.Module):
         x = flatten_depth(sample_volume(volume, places))
         x = self.flat_2(self.flat_1(x, train=train))
         feature = x * occlusion[..., None].astype(x.dtype)
-        picture, inner = self.decoder(feature)
+        picture, inner = self.decoder(feature, train=train)
         return picture, {"volume": volume, "places": places, "occlusion": occlusion, "feature": feature} | aux | inner

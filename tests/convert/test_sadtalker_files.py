@@ -210,7 +210,7 @@ def test_the_renderer_is_told_by_its_checkpoint(tmp_path, monkeypatch):
     monkeypatch.undo()
     with pytest.raises(InputError) as caught:
         sadtalker_files.convert([source], tmp_path / "broken")
-    for part in ("kp_extractor: ", "he_estimator: ", "generator: its generator has no SPADE decoder"):
+    for part in ("kp_extractor: ", "he_estimator: ", "generator: its generator has no decoder"):
         assert f"broken.tar: {part}" in str(caught.value)
 
 

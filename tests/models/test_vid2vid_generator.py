@@ -13,6 +13,7 @@ import pytest
 from jaxtalk.convert import sadtalker_vid2vid
 from jaxtalk.errors import InputError
 from jaxtalk.models import dense_motion
+from jaxtalk.models.plain_decoder import PlainDecoder
 from jaxtalk.models.vid2vid_generator import Config, Generator
 
 
@@ -99,6 +100,28 @@ def test_drawing_from_the_volume_is_drawing_from_the_picture_also_in_half_precis
         parts, _ = jax.jit(functools.partial(network.apply, method="draw"))(variables, volume, source, driving)
         assert parts.dtype == jnp.float32 and volume.dtype == network.config.dtype
         np.testing.assert_allclose(parts, whole, atol=tolerance)
+
+
+def test_the_plain_decoder_draws_from_all_of_its_parameters():
+    decoder = PlainDecoder(width=2, middle=2)
+    feature = jax.random.normal(jax.random.key(1), (1, 4, 6, 8))
+    variables = golden_fixture.variables(jax.eval_shape(decoder.init, jax.random.key(0), feature))
+
+    @functools.partial(jax.jit, compiler_options={"xla_backend_optimization_level": 0})
+    def drawn(params):
+        def loss(params):
+            (picture, aux), updated = decoder.apply(
+                variables | {"params": params}, feature, train=True, mutable=["batch_stats"]
+            )
+            return jnp.sum(jnp.sin(3 * picture)), (picture, aux["middle_0"], updated)
+
+        return jax.grad(loss, has_aux=True)(params)
+
+    gradients, (picture, middle, updated) = drawn(variables["params"])
+    assert picture.shape == (1, 16, 24, 3) and picture.dtype == jnp.float32 and middle.shape == feature.shape
+    assert 0 < picture.min() and picture.max() < 1 and set(updated) == {"batch_stats"}
+    for path, gradient in jax.tree_util.tree_leaves_with_path(gradients):
+        assert "bias" in str(path) or np.abs(gradient).max() > 0, path  # norms take biases before them away
 
 
 def test_refuses_pictures_that_cannot_be_halved_so_often():
