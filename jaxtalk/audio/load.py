@@ -41,9 +41,15 @@ def load(path: str | Path, rate: int = 16_000) -> Float32[np.ndarray, "n"]:
     Raises:
         InputError: no file, no sound in it, no samples, NaN or infinite values.
     """
+    return np.concatenate(list(stream(path, rate)))
+
+
+def stream(path: str | Path, rate: int = 16_000) -> Iterator[Float32[np.ndarray, "n"]]:
+    """What `load` gives, in parts, so that length does not cost memory."""
     source = open_source(path)
     mono = (block.mean(axis=1, dtype=np.float32) for block in source.blocks)
-    return np.concatenate([np.clip(part, -1.0, 1.0) for part in _resampled(mono, source.rate, rate)])
+    for part in _resampled(mono, source.rate, rate):
+        yield np.clip(part, -1.0, 1.0)
 
 
 def original(path: str | Path) -> tuple[Block, int]:

@@ -14,7 +14,6 @@ import dataclasses
 import functools
 import json
 import multiprocessing
-import os
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -107,7 +106,7 @@ def write(options: CorpusOptions) -> None:
     tts.variants()  # before anything is written: is espeak-ng there?
     settings = {"clips": options.clips, "seed": options.seed, "frames": options.frames}
     settings |= {"version": VERSION, "phonemes": LETTERS}
-    _claim(options.directory, settings)
+    record_blocks.claim(options.directory, "corpus.json", settings, "corpus")
     with _maker(options) as make, tqdm(total=options.clips, unit="clip", disable=None) as bar:
         for path, indices in _blocks(options.directory, options.clips):
             if _finished(path):
@@ -142,24 +141,6 @@ def read(directory: str | Path, split: str = "train") -> grain.MapDataset:
     if records is None:
         raise InputError(f"{directory}: has no clips for {split}; splits are {', '.join(SPLITS)}, from 20 clips on")
     return records
-
-
-def _claim(directory: Path, settings: dict) -> None:
-    """Makes the directory this corpus's, unless it is another's."""
-    note = directory / "corpus.json"
-    try:
-        directory.mkdir(parents=True, exist_ok=True)
-        if note.exists():
-            if json.loads(note.read_text()) != settings:
-                raise InputError(f"{directory}: holds a corpus with other settings (see {note}); choose another folder")
-            return
-        if any(directory.iterdir()):
-            raise InputError(f"{directory}: is not empty and holds no corpus; choose another folder")
-        draft = note.with_suffix(".tmp")
-        draft.write_text(json.dumps(settings, ensure_ascii=False, indent=1))
-        os.replace(draft, note)
-    except (OSError, json.JSONDecodeError) as error:
-        raise InputError(f"{directory}: cannot hold a corpus ({error}); choose another folder") from error
 
 
 def _blocks(directory: Path, clips: int) -> Iterator[tuple[Path, range]]:

@@ -2,6 +2,8 @@
 
 import contextlib
 import io
+import json
+import os
 import shutil
 from collections.abc import Iterable
 from pathlib import Path
@@ -9,7 +11,31 @@ from pathlib import Path
 import grain
 import tensorflow_datasets as tfds
 
+from jaxtalk.errors import InputError
+
 SPLITS = ("train", "validation", "test")
+
+
+def claim(directory: Path, name: str, settings: dict, kind: str) -> None:
+    """Makes the directory that of a data set of this kind: the file `name` in it says with which settings it is made.
+
+    Raises:
+        InputError: it is that of another one, or something else is in it.
+    """
+    note = directory / name
+    try:
+        directory.mkdir(parents=True, exist_ok=True)
+        if note.exists():
+            if json.loads(note.read_text()) != settings:
+                raise InputError(f"{directory}: holds a {kind} with other settings (see {note}); choose another folder")
+            return
+        if any(directory.iterdir()):
+            raise InputError(f"{directory}: is not empty and holds no {kind}; choose another folder")
+        draft = note.with_suffix(".tmp")
+        draft.write_text(json.dumps(settings, ensure_ascii=False, indent=1))
+        os.replace(draft, note)
+    except (OSError, json.JSONDecodeError) as error:
+        raise InputError(f"{directory}: cannot hold a {kind} ({error}); choose another folder") from error
 
 
 def write(builder: tfds.core.DatasetBuilder, folder: Path) -> None:

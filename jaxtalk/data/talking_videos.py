@@ -27,13 +27,13 @@ SHARED = ("frames", "landmarks", "camera", "speech", "expression", "rotation", "
 
 
 class TalkingVideos(tfds.core.GeneratorBasedBuilder):
-    """One block. `records` gives (split, key, record) of all its pieces, anew each time it is called."""
+    """One block. `records(split)` gives the (key, record) of all pieces of a split."""
 
     VERSION = tfds.core.Version(VERSION)
     code_path = Path(__file__)  # tfds 4.9.10 finds it out by importlib_resources, which nothing installs
 
     def __init__(self, *, records, splits: Iterable[str], **settings):
-        self._records, self._splits = records, [name for name in record_blocks.SPLITS if name in set(splits)]
+        self._records, self._splits = records, tuple(splits)
         super().__init__(**settings)
 
     def _info(self) -> tfds.core.DatasetInfo:
@@ -46,10 +46,8 @@ class TalkingVideos(tfds.core.GeneratorBasedBuilder):
     def _split_generators(self, dl_manager):
         return {name: self._generate_examples(name) for name in self._splits}
 
-    def _generate_examples(self, wanted):
-        for split, key, record in self._records():
-            if split == wanted:
-                yield key, record
+    def _generate_examples(self, split):
+        yield from self._records(split)
 
 
 def features() -> dict[str, tfds.features.FeatureConnector]:
@@ -60,7 +58,8 @@ def features() -> dict[str, tfds.features.FeatureConnector]:
     """
     known = corpus.features(frames=1)
     return {name: known[name] for name in SHARED} | {
-        "name": tfds.features.Text(),  # the clip, as its path in the folder of videos without suffix
+        "name": tfds.features.Text(),  # of the piece: no other has it, and a file can have it
+        "clip": tfds.features.Text(),  # the video, as its path in the folder of videos
         "person": tfds.features.Text(),
         "start": tfds.features.Tensor(shape=(), dtype=np.int64),  # the piece's first frame in the clip, at 25 a second
         "source_sha256": tfds.features.Text(),  # of the video file
