@@ -32,8 +32,8 @@ FRONT_METRES = 0.1  # BFM_model_front.mat is in decimetres
 
 
 def convert(source: Path, destination: Path) -> None:
-    """Writes the FaceModel of a folder of BFM files. InputError if one is missing or wrong."""
-    store.save(destination, load(source))
+    """Writes the FaceModel and the Albedo of a folder of BFM files. InputError if one is missing or wrong."""
+    store.save(destination, load(source), load_albedo(source))
 
 
 def load(source: Path) -> FaceModel:

@@ -18,7 +18,7 @@ from PIL import Image, ImageDraw, ImageFilter
 from jaxtalk.data.clip import Clip
 from jaxtalk.face import builtin, builtin_texture
 from jaxtalk.face.camera import Pinhole
-from jaxtalk.face.model import normals, pose
+from jaxtalk.face.model import FaceModel, normals, pose
 from jaxtalk.render import lighting, texture
 from jaxtalk.render.rasterise import interpolate, rasterise
 
@@ -56,8 +56,8 @@ def render(clip: Clip, seed: int, index: int, size: int) -> Video:
         count = len(clip.expression)
         for first in range(0, count, CHUNK):
             chosen = np.minimum(np.arange(first, first + CHUNK), count - 1)  # one shape, so one compilation
-            motion = clip.expression[chosen], clip.rotation[chosen], clip.translation[chosen]
-            pictures, points = _draw(model, scene, clip.identity, *motion, size)
+            motion = (jnp.asarray(a[chosen]) for a in (clip.expression, clip.rotation, clip.translation))
+            pictures, points = draw(model, scene, jnp.asarray(clip.identity), *motion, size)
             frames += [_jpeg(picture, quality) for picture in np.asarray(pictures)]
             landmarks.append(np.asarray(points))
         focal, centre, distance = (np.asarray(value) for value in scene.camera)
@@ -122,8 +122,16 @@ def _tone(rng: np.random.Generator) -> Float[np.ndarray, "3"]:
 
 
 @functools.partial(jax.jit, static_argnames="size")
-def _draw(model, scene, identity, expression, rotation, translation, size):
-    """Pictures [t size size 3] as uint8, and landmarks [t 68 2] in their pixels."""
+def draw(
+    model: FaceModel,
+    scene: Scene,
+    identity: Float[Array, "i"],
+    expression: Float[Array, "t e"],
+    rotation: Float[Array, "t 3"],
+    translation: Float[Array, "t 3"],
+    size: int,
+) -> tuple[UInt8[Array, "t size size 3"], Float[Array, "t 68 2"]]:
+    """Pictures, and landmarks in their pixels; `scene` is for pictures SUPERSAMPLING times as large."""
     own = model.vertices(identity)
     foot = jnp.clip((_COLLAR - model.template[:, 1:2]) / 0.05, 0.0, 1.0)
     large = size * SUPERSAMPLING

@@ -27,7 +27,15 @@ from jaxtalk.face.model import FaceModel, pose
 
 UNIT = 0.1  # metres in the published unit of length
 SIZE = 224  # pixels: side of the picture
-CAMERA = Pinhole(focal=np.float32(1015), centre=np.full(2, SIZE / 2, np.float32), distance=np.float32(10 * UNIT))
+
+
+def camera(size: int) -> Pinhole:
+    """The camera for crops of another size: the same view at another resolution."""
+    centre = np.full(2, size / 2, np.float32)
+    return Pinhole(focal=np.float32(1015 * size / SIZE), centre=centre, distance=np.float32(10 * UNIT))
+
+
+CAMERA = camera(SIZE)
 
 # Their light over that of `lighting.shade`, band by band: pi, sqrt(3) pi and sqrt(8) pi. Theirs keeps the sign that
 # spherical harmonics of odd order have in quantum mechanics.
@@ -37,11 +45,11 @@ _AMBIENT = np.eye(9)[0] * 0.8  # is added to what the network says
 
 
 class Coefficients(NamedTuple):
-    """Coefficients by name, in the order of the published vector of 257."""
+    """Coefficients by name, in the order of the published vector of 257; the first three as many as the face has."""
 
-    identity: Float[Array, "*b 80"]
-    expression: Float[Array, "*b 64"]
-    texture: Float[Array, "*b 80"]
+    identity: Float[Array, "*b i"]  # published: 80
+    expression: Float[Array, "*b e"]  # 64
+    texture: Float[Array, "*b t"]  # 80
     angles: Float[Array, "*b 3"]  # pitch, yaw, roll
     light: Float[Array, "*b 27"]  # nine harmonics for red, then for green, then for blue; published as gamma
     translation: Float[Array, "*b 3"]  # decimetres
@@ -55,8 +63,8 @@ def split(vector: Float[Array, "*b 257"]) -> Coefficients:
     return Coefficients(*jnp.split(vector, _ENDS, axis=-1))
 
 
-def join(coefficients: Coefficients) -> Float[Array, "*b 257"]:
-    """The inverse of `split`."""
+def join(coefficients: Coefficients) -> Float[Array, "*b n"]:
+    """The inverse of `split`, for a face of any size."""
     return jnp.concatenate(coefficients, axis=-1)
 
 

@@ -1,4 +1,7 @@
-"""Face models as files: what `jaxtalk convert ict|flame|bfm SRC DST` writes and every command reads with --model."""
+"""Face models as files: what `jaxtalk convert ict|flame|bfm SRC DST` writes and every command reads with --model.
+
+BFM's also hold the colours of the skin, which Deep3DFaceRecon is trained with.
+"""
 
 import dataclasses
 import zipfile
@@ -9,15 +12,21 @@ import numpy as np
 
 from jaxtalk.errors import InputError
 from jaxtalk.face.model import REGIONS, FaceModel
+from jaxtalk.face.recon_geometry import Albedo
 from jaxtalk.io import output
 
 _FLOATS = ("template", "identity", "expression", "uv")
 _INTEGERS = ("triangles", "uv_triangles", "landmarks", "region")
 
 
-def save(path: str | Path, model: FaceModel) -> None:
-    """Writes `.npz` with the fields of FaceModel under their names. InputError if `path` cannot be written."""
+def save(path: str | Path, model: FaceModel, albedo: Albedo | None = None) -> None:
+    """Writes `.npz` with the fields of FaceModel under their names, and the skin's colours where they are known.
+
+    InputError if `path` cannot be written.
+    """
     fields = {field.name: np.asarray(getattr(model, field.name)) for field in dataclasses.fields(model)}
+    if albedo is not None:
+        fields |= {f"albedo_{name}": np.asarray(array) for name, array in albedo._asdict().items()}
     with output.atomic(output.check(path, (".npz",))) as temporary, open(temporary, "wb") as file:
         np.savez_compressed(file, **fields)
 
@@ -40,6 +49,19 @@ def load(path: str | Path) -> FaceModel:
     except ValueError as error:
         raise InputError(f"{path}: is a damaged face model ({error}); convert it again") from error
     return FaceModel(**{name: jnp.asarray(array) for name, array in fields.items()}, expression_names=names)
+
+
+def load_albedo(path: str | Path) -> Albedo | None:
+    """The skin's colours at the vertices of `load(path)`; None where the file has none. InputError as for `load`."""
+    vertices = len(load(path).template)
+    with np.load(path, allow_pickle=False) as z:
+        if not {"albedo_mean", "albedo_basis"} <= set(z.files):
+            return None
+        mean, basis = (np.asarray(z[f"albedo_{name}"], np.float32) for name in Albedo._fields)
+    whole = np.isfinite(mean).all() and np.isfinite(basis).all()
+    if mean.shape != (vertices, 3) or basis.shape != (len(basis), vertices, 3) or not whole:
+        raise InputError(f"{path}: is a damaged face model (its colours do not fit its vertices); convert it again")
+    return Albedo(jnp.asarray(mean), jnp.asarray(basis))
 
 
 def check(fields: dict[str, np.ndarray], names: tuple[str, ...]) -> None:

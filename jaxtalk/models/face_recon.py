@@ -1,7 +1,7 @@
 """Deep3DFaceRecon's R-Net: from a picture of a face to the coefficients of a 3D one (Deng et al., CVPRW 2019, sec. 3).
 
 crop [b, 224, 224, 3] --convolution, pooling--> [b, 56, 56, 64] --ResNet-50's 16 bottlenecks--> [b, 7, 7, 2048]
-    --mean--> [b, 2048] --a linear layer for each kind--> Coefficients (257 in all)
+    --mean--> [b, 2048] --a linear layer for each kind--> Coefficients (published: 257 in all)
 
 The crop is RGB in [0, 1], not normalised further, cut by `jaxtalk.face.recon_crop`. What the coefficients mean is in
 `jaxtalk.face.recon_geometry`. A bottleneck strides in its 3x3 convolution, as torchvision's does.
@@ -20,7 +20,7 @@ from jaxtalk.nn.mel_encoder import batch_norm
 from jaxtalk.nn.pool import max_pool
 
 # The linear layers in the order of the published output. The translation has two: across the picture, along the view.
-HEADS = {"identity": 80, "expression": 64, "texture": 80, "angles": 3, "light": 27, "across": 2, "along": 1}
+HEADS = ("identity", "expression", "texture", "angles", "light", "across", "along")
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -29,7 +29,15 @@ class Config:
 
     blocks: tuple[int, ...] = (3, 4, 6, 3)
     width: int = 64
+    identity: int = 80  # coefficients: as many as the face model has
+    expression: int = 64
+    texture: int = 80
     dtype: DTypeLike = jnp.float32
+
+    @property
+    def heads(self) -> dict[str, int]:
+        """Outputs of the linear layers, named as HEADS."""
+        return dict(zip(HEADS, (self.identity, self.expression, self.texture, 3, 27, 2, 1), strict=True))
 
 
 class Bottleneck(nn.Module):
@@ -70,6 +78,7 @@ class FaceRecon(nn.Module):
                 x = block(x, train=train)
         features = x.astype(jnp.float32).mean((1, 2))
         # Training starts from the mean face, unturned.
-        heads = {name: nn.Dense(n, kernel_init=nn.initializers.zeros, name=name)(features) for name, n in HEADS.items()}
+        zeros = nn.initializers.zeros
+        heads = {name: nn.Dense(n, kernel_init=zeros, name=name)(features) for name, n in c.heads.items()}
         translation = jnp.concatenate([heads.pop("across"), heads.pop("along")], -1)
         return Coefficients(**heads, translation=translation), {"features": features}

@@ -36,6 +36,13 @@ def test_training_starts_from_the_mean_face(small):
     assert not np.any(recon_geometry.join(coefficients))
 
 
+def test_heads_are_as_large_as_the_face_model():
+    model = FaceRecon(Config(blocks=(1,), width=2, identity=4, expression=5, texture=6))
+    shapes, _ = jax.eval_shape(model.init_with_output, jax.random.key(0), jnp.zeros((3, 16, 16, 3)))[0]
+    assert [part.shape for part in shapes] == [(3, n) for n in (4, 5, 6, 3, 27, 3)]
+    assert sum(Config().heads.values()) == 257
+
+
 def test_training_updates_statistics_and_every_parameter_has_a_gradient(small):
     model, abstract, crops = small
     variables = golden_fixture.variables(abstract)
