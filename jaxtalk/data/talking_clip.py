@@ -67,7 +67,7 @@ def records(source: Source, demands: Demands) -> Iterator[dict[str, object]]:
         raise InputError(f"has {info.fps:.3g} frames a second; at least {SLOWEST:g} are needed")
     with source.path.open("rb") as file:
         digest = hashlib.file_digest(file, "sha256").hexdigest()
-    pictures, sound = video.frames(source.path, fps=FPS), _Sound(source.path)
+    pictures, sound = video.frames(source.path, fps=float(FPS)), _Sound(source.path)
     refused, done, at = collections.Counter(), 0, 0
     for stretch in video_pieces.stretches(_seen(source, demands), demands.longest):
         for part, square in _squares(stretch, info):
@@ -94,15 +94,15 @@ def records(source: Source, demands: Demands) -> Iterator[dict[str, object]]:
 
 
 def _seen(source: Source, demands: Demands) -> Iterator[track_video.Seen]:
-    frames = video.frames(source.path, fps=FPS)
+    frames = video.frames(source.path, fps=float(FPS))
     places = [source.path.with_suffix(".npz")]
     if demands.tracks is not None:
         places.insert(0, (demands.tracks / source.clip).with_suffix(".npz"))
     for place in places:
         if place.is_file():
-            return track_video.tracked(frames, tracks.load(place), FPS)
+            return track_video.tracked(frames, tracks.load(place), float(FPS))
     if demands.mediapipe is not None:
-        return track_video.by_mediapipe(frames, demands.mediapipe, FPS)
+        return track_video.by_mediapipe(frames, demands.mediapipe, float(FPS))
     return track_video.detected(frames)
 
 
