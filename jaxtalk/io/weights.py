@@ -101,8 +101,19 @@ def config_values(config) -> dict[str, Any]:
 
 
 def config(kind: type, stored: Weights) -> Any:
-    """The config dataclass `kind` with the values of a file, whose lists are tuples again."""
-    return kind(**{name: tuple(v) if isinstance(v, list) else v for name, v in stored.config.items()})
+    """The config dataclass `kind` with the values of a file: lists are tuples again, and configs within configs too."""
+    return _config(kind, stored.config)
+
+
+def _config(kind: type, values: Mapping[str, Any]) -> Any:
+    inner = {field.name: type(field.default) for field in dataclasses.fields(kind)}
+
+    def restored(name: str, value: Any) -> Any:
+        if isinstance(value, Mapping):
+            return _config(inner[name], value)
+        return tuple(value) if isinstance(value, list) else value
+
+    return kind(**{name: restored(name, value) for name, value in values.items()})
 
 
 def check(path: str | Path, arrays: Mapping[str, Any], like: Mapping[str, Any]) -> None:

@@ -42,6 +42,11 @@ class Config:
     temperature: float = 0.1
     dtype: DTypeLike = jnp.float32
 
+    @property
+    def multiple(self) -> int:
+        """The sides of a picture must be multiples of this."""
+        return self.shrink << self.blocks
+
 
 class KeypointDetector(nn.Module):
     config: Config = Config()

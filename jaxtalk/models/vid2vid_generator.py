@@ -43,6 +43,11 @@ class Config:
     motion: dense_motion.Config = dense_motion.Config()
     dtype: DTypeLike = jnp.float32
 
+    @property
+    def multiple(self) -> int:
+        """The sides of a picture must be multiples of this."""
+        return 1 << _DOWNS + self.motion.blocks
+
 
 class Generator(nn.Module):
     config: Config = Config()
@@ -76,10 +81,9 @@ class Generator(nn.Module):
     def encode(self, image: Float[Array, "b h w 3"], *, train: bool = False) -> Float[Array, "b d h2 w2 c"]:
         """The portrait's volume: `Generator().apply(variables, image, method="encode")`."""
         c = self.config
-        multiple = 1 << _DOWNS + c.motion.blocks
         height, width = image.shape[1:3]
-        if height % multiple or width % multiple:
-            raise InputError(f"cannot draw {height} x {width} pixels; resize the picture to multiples of {multiple}")
+        if height % c.multiple or width % c.multiple:
+            raise InputError(f"cannot draw {height} x {width} pixels; resize the picture to multiples of {c.multiple}")
         x = self.stem(image, train=train)
         for down in self.down:
             x = down(x, train=train)

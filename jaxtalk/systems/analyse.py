@@ -22,6 +22,7 @@ from jaxtalk.systems.talk_options import TalkOptions
 log = logging.getLogger("jaxtalk")
 
 NETWORKS = ("face_detector", "landmarks")  # names of the shipped weights
+SIZE = 512  # pixels, where the options do not say
 
 
 class Analysed(NamedTuple):
@@ -31,6 +32,10 @@ class Analysed(NamedTuple):
     identity: Float[Array, "i"]
     framing: framing.Framing
     drawing: portraits.Portrait
+
+    def tracks(self, motion: Motion) -> tuple[Array, Array, Array]:
+        """What `draw` takes of a motion, frame by frame."""
+        return motion.expression, motion.rotation, motion.translation
 
     def draw(
         self, expression: Float[Array, "t e"], rotation: Float[Array, "t 3"], translation: Float[Array, "t 3"]
@@ -53,9 +58,9 @@ def portrait(options: TalkOptions) -> Analysed:
         InputError: the picture cannot be read, has no face, or not the one asked for.
     """
     picture = image.load(options.portrait)
-    framed = framing.frame(picture, _landmarks(options, picture), options.crop, options.size)
-    model, landmarks = builtin.model(), jnp.asarray(framed.landmarks, jnp.float32)
-    fitted = fit.fit(model, landmarks)
+    framed = framing.frame(picture, landmarks(options, picture), options.crop, options.size or SIZE)
+    model, points = builtin.model(), jnp.asarray(framed.landmarks, jnp.float32)
+    fitted = fit.fit(model, points)
     drawing = portraits.prepare(
         jnp.asarray(framed.face, jnp.float32) / 255.0,
         model,
@@ -64,31 +69,32 @@ def portrait(options: TalkOptions) -> Analysed:
         fitted.angles,
         fitted.translation,
         fitted.camera,
-        landmarks,
+        points,
     )
     return Analysed(model, fitted.identity, framed, drawing)
 
 
 def pose_of_video(path: Path, options: TalkOptions) -> Motion:
     """The head motion in a video at the options' frame rate; frames without a face are bridged."""
-    find = _finder(options)
+    find = finder(options)
     points = [find(frame) for frame in video.frames(path, fps=options.fps)]
     seen = np.array([bool(found) for found in points])
     if not seen.any():
         raise InputError(f"{path}: no face found in any frame; use another video for --ref-pose")
-    landmarks = np.stack([found[0] if found else np.zeros((68, 2)) for found in points]).astype(np.float32)
+    places = np.stack([found[0] if found else np.zeros((68, 2)) for found in points]).astype(np.float32)
     confidence = np.broadcast_to(seen[:, None], (len(seen), 68)).astype(np.float32)
     model = builtin.model()
-    fitted = fit.fit_sequence(model, jnp.asarray(landmarks), confidence=jnp.asarray(confidence))
+    fitted = fit.fit_sequence(model, jnp.asarray(places), confidence=jnp.asarray(confidence))
     return Motion(fitted.expression, fitted.angles, fitted.translation, options.fps, model.expression_names)
 
 
-def _landmarks(options: TalkOptions, picture: np.ndarray) -> Float[np.ndarray, "68 2"]:
+def landmarks(options: TalkOptions, picture: UInt8[np.ndarray, "h w 3"]) -> Float[np.ndarray, "68 2"]:
+    """The 68 points of the face that is asked for, in pixels. InputError if the picture has none."""
     if options.landmarks is not None:
         from jaxtalk.face import landmark_file
 
         return landmark_file.load(options.landmarks)
-    faces = _finder(options)(picture)
+    faces = finder(options)(picture)
     name, wanted = options.portrait, options.face or 0
     if not faces:
         raise InputError(f"{name}: no face found; use a picture with a visible human face, or give --landmarks")
@@ -108,7 +114,7 @@ def _mediapipe(path: str):
     return mediapipe_tracker.Tracker(Path(path))
 
 
-def _finder(options: TalkOptions):
+def finder(options: TalkOptions):
     """A function from a picture to the landmarks of its faces, the largest first."""
     if options.tracker is None:
         return lambda picture: [face.landmarks for face in detect.faces(picture)]

@@ -20,6 +20,9 @@ class TalkOptions:
     jaxtalk talk me.jpg --text "Good morning" -o out.mp4 (extra tts)
 
     jaxtalk talk jobs.csv -o folder (columns portrait,speech[,output])
+
+    jaxtalk talk me.jpg speech.wav -o out.mp4 --renderer vid2vid --weights sadtalker --crop full (as SadTalker does;
+    jaxtalk convert sadtalker FILE... sadtalker writes the folder)
     """
 
     portrait: tyro.conf.Positional[Path]
@@ -44,21 +47,33 @@ class TalkOptions:
     """Factor on the head motion."""
     blink: str = "auto"
     """auto, none, or a file with one closure between 0 and 1 per line and frame (repeated to the end)."""
+    ref_eyeblink: Path | None = None
+    """A video whose blinks are borrowed, repeated to the end (SadTalker's networks only)."""
     ref_pose: Path | None = None
-    """A video whose head motion is borrowed, repeated to the end."""
+    """A video whose head motion is borrowed, repeated to the end; SadTalker's networks add it to their own."""
     yaw: Keys = ()
-    """Key values in degrees over the speech, e.g. --yaw -20 30 10; added to the pose."""
+    """Key values in degrees over the speech, e.g. --yaw -20 30 10; added to the pose. With SadTalker's networks they
+    stand in for the pose, and their signs are its own."""
     pitch: Keys = ()
     """Likewise; positive looks down."""
     roll: Keys = ()
     """Likewise; positive tilts counter-clockwise."""
 
-    size: int = 512
-    """Side of the square video; longest side with --crop full."""
+    renderer: Literal["warp", "vid2vid"] = "warp"
+    """warp: the photo itself, moved by a face that is fitted to it; vid2vid: networks of --weights draw every frame."""
+    weights: Path | None = None
+    """Folder of networks for vid2vid, as jaxtalk convert sadtalker and jaxtalk train face_vid2vid write it."""
+    batch: int = 8
+    """Frames drawn at once: more memory, and on accelerators more speed."""
+
+    size: int | None = None
+    """Side of the square video, or its width with --crop resize. With --crop full the video is as large as the picture,
+    and this is what networks draw. 512; with vid2vid what the networks were trained on (256 or 512 for SadTalker's)."""
     fps: float = 25.0
     """Frames per second."""
-    crop: Literal["crop", "resize", "full"] = "crop"
-    """crop: a square around the head; resize: the whole picture made square; full: the whole picture as it is."""
+    crop: Literal["crop", "extcrop", "resize", "full", "extfull"] = "crop"
+    """crop: a square around the head; resize: the whole picture at width --size; full: the whole picture as it is, with
+    the square in its place; extcrop, extfull: the square is larger by a fifth."""
 
     face: int | None = None
     """Which face, from 0 (largest), where the picture has several."""

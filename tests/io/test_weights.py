@@ -91,6 +91,23 @@ def test_config_values_leave_out_the_compute_type():
     assert weights.config_values(Config()) == {"width": 3}
 
 
+def test_a_config_comes_back_with_its_tuples_and_configs(tmp_path, example):
+    @dataclasses.dataclass(frozen=True)
+    class Inner:
+        blocks: tuple[int, ...] = (3, 4)
+
+    @dataclasses.dataclass(frozen=True)
+    class Config:
+        width: int = 3
+        scales: tuple[int, ...] = (1,)
+        inner: Inner = Inner()
+
+    config = Config(5, (1, 2), Inner((6,)))
+    stored = dataclasses.replace(example, config=weights.config_values(config))
+    weights.save(tmp_path / "net", stored)
+    assert weights.config(Config, weights.load(tmp_path / "net")) == config
+
+
 def test_label_names_the_network_and_changes_with_its_arrays(tmp_path):
     labels = []
     for i, value in enumerate((0.0, 0.0, 1.0)):
