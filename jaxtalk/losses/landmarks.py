@@ -28,14 +28,6 @@ def distance(points: Float[Array, "b n 2"], truth: Float[Array, "b n 2"]) -> Flo
     return jnp.sqrt(((points - truth) ** 2).sum(-1) + 1e-8).mean(-1)
 
 
-def weighted_square(
-    points: Float[Array, "b n 2"], truth: Float[Array, "b n 2"], weight: Float[np.ndarray, "n"] = NOSE_AND_MOUTH
-) -> Float[Array, "b"]:
-    """Sum of weighted squared distances over the number of points (Deng et al. 2019), in pixels of a crop of 224."""
-    squared = ((points - truth) ** 2).sum(-1)
-    return (squared * jnp.broadcast_to(weight, squared.shape)).mean(-1)
-
-
 def over_eyes(points: Float[Array, "b 68 2"], truth: Float[Array, "b 68 2"]) -> Float[Array, "b"]:
     """Mean error of 68 points over the distance between the outer eye corners: the usual measure.
 
@@ -52,6 +44,14 @@ def weighted(
     """Weighted mean of the squared distances of points, in their unit squared: SadTalker's L_lks."""
     squared = ((points - truth) ** 2).sum(-1)
     return (squared * (jnp.broadcast_to(weight, squared.shape) / weight.sum())).sum(-1)
+
+
+def nose_and_mouth(points: Float[Array, "*b 68 2"], truth: Float[Array, "*b 68 2"]) -> Float[Array, "*b"]:
+    """Sum over the points of NOSE_AND_MOUTH times the squared distance, over their number (Deng et al. 2019).
+
+    Pixels are those of a crop of 224.
+    """
+    return NOSE_AND_MOUTH.mean() * weighted(points, truth, jnp.asarray(NOSE_AND_MOUTH))
 
 
 def eye_ratio(ratio: Float[Array, "*b"], wanted: Float[Array, "*b"], open_eye: float) -> Float[Array, "*b"]:

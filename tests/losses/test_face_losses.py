@@ -37,7 +37,7 @@ def test_photo_of_equal_pictures_has_finite_slopes():
 def test_bridge_of_the_nose_and_inner_lips_weigh_twenty_times():
     truth = array(1, 68, 2)
     loss = [
-        float(landmarks.weighted_square(truth.at[0, k, 1].add(2.0), truth)[0]) for k in (0, 27, 28, 30, 31, 59, 60, 67)
+        float(landmarks.nose_and_mouth(truth.at[0, k, 1].add(2.0), truth)[0]) for k in (0, 27, 28, 30, 31, 59, 60, 67)
     ]
     np.testing.assert_allclose(loss, 4 / 68 * np.array([1, 1, 20, 20, 1, 1, 20, 20]), rtol=1e-5)
 
