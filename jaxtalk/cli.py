@@ -15,6 +15,7 @@ USAGE = f"""jaxtalk {__version__}: speech-driven talking faces in JAX
   jaxtalk talk PORTRAIT SPEECH -o out.mp4     a portrait says what a recording says
   jaxtalk fap SPEECH -o out.fap               MPEG-4 facial animation parameters, or a face that they move
   jaxtalk corpus DIR --clips N                speech with exact phonemes, articulation, head motion
+  jaxtalk prepare VIDEOS DIR                  videos of talking people into training records
   jaxtalk train CONFIG [--field value ...]    trains a network (configs/*.py); continues where it stopped
   jaxtalk eval VIDEO --truth VIDEO             how good is it: pictures, identity, lips, sync; tables, user studies
   jaxtalk convert KIND SRC DST                published face models and checkpoints into ours
@@ -59,6 +60,17 @@ def corpus(arguments: list[str]) -> None:
     from jaxtalk.data import corpus
 
     corpus.write(options)
+
+
+def prepare(arguments: list[str]) -> None:
+    import tyro
+
+    from jaxtalk.systems.prepare_options import PrepareOptions
+
+    options = tyro.cli(PrepareOptions, args=arguments, prog="jaxtalk prepare", config=(tyro.conf.FlagCreatePairsOff,))
+    from jaxtalk.systems import prepare
+
+    print(prepare.run(options))
 
 
 def train(arguments: list[str]) -> None:
@@ -139,7 +151,7 @@ def demo(arguments: list[str]) -> None:
 
 
 COMMANDS = {"talk": talk, "fap": fap, "corpus": corpus, "train": train, "convert": convert, "verify": verify}
-COMMANDS |= {"demo": demo, "eval": evaluate}
+COMMANDS |= {"demo": demo, "eval": evaluate, "prepare": prepare}
 
 
 def main(arguments: list[str] | None = None) -> None:
