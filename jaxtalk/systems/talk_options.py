@@ -67,13 +67,13 @@ class TalkOptions:
     """Frames drawn at once: more memory, and on accelerators more speed."""
 
     size: int | None = None
-    """Side of the square video, or its width with --crop resize. With --crop full the video is as large as the picture,
-    and this is what networks draw. 512; with vid2vid what the networks were trained on (256 or 512 for SadTalker's)."""
+    """Side of the square video, or its width with --crop resize: 512, or what the networks were trained on (256 or 512
+    for SadTalker's). With --crop full the video is as large as the picture; networks draw their part at this size."""
     fps: float = 25.0
     """Frames per second."""
     crop: Literal["crop", "extcrop", "resize", "full", "extfull"] = "crop"
-    """crop: a square around the head; resize: the whole picture at width --size; full: the whole picture as it is, with
-    the square in its place; extcrop, extfull: the square is larger by a fifth."""
+    """crop: a square around the head; resize: the whole picture; full: the picture as it is, with the square in it.
+    extcrop, extfull: the square is larger by a fifth."""
 
     face: int | None = None
     """Which face, from 0 (largest), where the picture has several."""
