@@ -6,12 +6,15 @@
 A pool of the standard library ends, or waits for ever, when one of its processes is killed.
 """
 
+import contextlib
 import logging
 import multiprocessing
 import multiprocessing.connection
 import signal
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any, NamedTuple
+
+LIFE = 200  # items after which a process is replaced: video decoders' threads leave its heap in ever more pieces
 
 
 class Died(NamedTuple):
@@ -21,21 +24,30 @@ class Died(NamedTuple):
 
 
 class Worker:
-    """One process that calls `function`; it starts with the first item, and again after it has died."""
+    """One process that calls `function`; it starts with the first item, and again after it has died or served long."""
 
     def __init__(self, function: Callable[[Any], Any], prepare: Callable[[], None]):
-        self._function, self._prepare, self._process = function, prepare, None
+        self._function, self._prepare = function, prepare
+        self._process, self._left = None, LIFE
 
     def send(self, item: Any) -> None:
         """Begins to work on an item; `connection` is ready when that is done."""
+        if self._left == 0:
+            self.close()
         if self._process is None:
+            self._left = LIFE
             context = multiprocessing.get_context("spawn")  # forked, it would inherit threads and locks of jax
             self.connection, theirs = context.Pipe()
             self._process = context.Process(target=_serve, args=(theirs, self._prepare), daemon=True)
             self._process.start()
             theirs.close()  # so that its end is noticed
-            self.connection.send(self._function)
-        self.connection.send(item)
+            self._say(self._function)
+        self._left -= 1
+        self._say(item)
+
+    def _say(self, what: Any) -> None:
+        with contextlib.suppress(BrokenPipeError):  # it was killed while it waited: `result` will find out
+            self.connection.send(what)
 
     def result(self) -> Any:
         """Waits for what the function returned, or Died. Raises what the function raised."""

@@ -6,6 +6,7 @@ import time
 
 import pytest
 
+from jaxtalk.data import isolated_worker
 from jaxtalk.data.isolated_worker import Died, each
 
 
@@ -28,3 +29,13 @@ def test_what_the_function_raises_is_raised_here_and_nothing_goes_on():
 
 def test_results_belong_to_their_items():
     assert dict(each(abs, [-3, 4, -5, 0], workers=3, prepare=os.getpid)) == {-3: 3, 4: 4, -5: 5, 0: 0}
+
+
+def test_a_process_that_served_long_is_replaced(monkeypatch):
+    monkeypatch.setattr(isolated_worker, "LIFE", 2)
+    served = [pid for _, pid in each(_process, range(5), workers=1, prepare=os.getpid)]
+    assert len(set(served)) == 3 and served[0] == served[1] != served[2] == served[3] != served[4]
+
+
+def _process(_) -> int:
+    return os.getpid()
