@@ -1,15 +1,42 @@
-"""Least-squares adversarial losses (Mao et al., 2017): real is 1, generated is 0."""
+"""Adversarial losses: least squares, hinge, and matched features."""
 
+from collections.abc import Sequence
+
+import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 
 def discriminator(real: Float[Array, "b *s"], generated: Float[Array, "b *s"]) -> Float[Array, "b"]:
-    """What the discriminator minimises, from its scores of a real and a generated example."""
+    """Least squares (Mao et al., 2017): scores of real examples should be 1, of generated ones 0."""
     axes = tuple(range(1, real.ndim))
     return 0.5 * (jnp.mean((real - 1.0) ** 2, axes) + jnp.mean(generated**2, axes))
 
 
 def generator(generated: Float[Array, "b *s"]) -> Float[Array, "b"]:
-    """What the generator minimises: its scores should be those of real examples."""
+    """What the generator minimises against `discriminator`: its scores should be those of real examples."""
     return 0.5 * jnp.mean((generated - 1.0) ** 2, tuple(range(1, generated.ndim)))
+
+
+def hinge_discriminator(real: Float[Array, "b *s"], generated: Float[Array, "b *s"]) -> Float[Array, "b"]:
+    """Hinge loss (Lim and Ye, 2017): scores of real examples should be above 1, of generated ones below -1."""
+    axes = tuple(range(1, real.ndim))
+    return jnp.mean(jnp.maximum(0.0, 1.0 - real), axes) + jnp.mean(jnp.maximum(0.0, 1.0 + generated), axes)
+
+
+def hinge_generator(generated: Float[Array, "b *s"]) -> Float[Array, "b"]:
+    """What the generator minimises against `hinge_discriminator`: minus its mean score, without a bound."""
+    return -jnp.mean(generated, tuple(range(1, generated.ndim)))
+
+
+def feature_matching(
+    real: Sequence[Float[Array, "b *_"]], generated: Sequence[Float[Array, "b *_"]], weight: float = 10.0
+) -> Float[Array, "b"]:
+    """Sum over the discriminator's maps of weight * mean |difference| (Wang et al., pix2pixHD, CVPR 2018, eq. 4).
+
+    Those of the real example are constants.
+    """
+    total = jnp.zeros(len(real[0]))
+    for a, b in zip(real, generated, strict=True):
+        total = total + weight * jnp.abs(jax.lax.stop_gradient(a) - b).mean(tuple(range(1, a.ndim)))
+    return total

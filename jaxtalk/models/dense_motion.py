@@ -33,6 +33,7 @@ class Config:
     width: int = 32
     max_width: int = 1024
     blocks: int = 5
+    window: int = 7  # of the convolutions that give mask and occlusion; odd
 
 
 class DenseMotion(nn.Module):
@@ -61,9 +62,10 @@ class DenseMotion(nn.Module):
         heat = jnp.pad(heat, ((0, 0), (0, 0), (0, 0), (0, 0), (1, 0)))
         x = jnp.concatenate([heat[..., None], candidates], -1)
         x = Hourglass(c, dtype, name="hourglass")(x.reshape(*x.shape[:4], -1).astype(dtype), train=train)
-        logits = Conv(shifts.shape[1], (7, 7, 7), padding=3, dtype=dtype, name="mask")(x)
+        window, reach = c.window, c.window // 2
+        logits = Conv(shifts.shape[1], (window,) * 3, padding=reach, dtype=dtype, name="mask")(x)
         mask = jax.nn.softmax(logits.astype(jnp.float32))
-        occlusion = Conv(1, (7, 7), padding=3, dtype=dtype, name="occlusion")(flatten_depth(x))
+        occlusion = Conv(1, (window,) * 2, padding=reach, dtype=dtype, name="occlusion")(flatten_depth(x))
         places = deformation(mask, shifts)
         return places, nn.sigmoid(occlusion[..., 0].astype(jnp.float32)), {"mask": mask}
 

@@ -46,15 +46,21 @@ def make_adversarial_step(generator_loss, discriminator_loss, optimizers: dict[s
 
     The state is {"generator": State, "discriminator": State}. The losses are as `Loss`, but with the whole state
     after the batch: `loss(params, stats, batch, rng, states)`, so that each sees the other network as a constant.
+    The generator's may return a third thing beside statistics and metrics: a dict that joins the batch as constants, so
+    that what it made need not be made again. Without a discriminator's loss the generator learns alone.
     """
-    losses = {"generator": generator_loss, "discriminator": discriminator_loss}
+    losses = {"generator": generator_loss}
+    if discriminator_loss is not None:
+        losses["discriminator"] = discriminator_loss
 
     def step(states: dict[str, State], batch: Batch) -> tuple[dict[str, State], Metrics]:
         metrics: Metrics = {}
         for name, loss in losses.items():
             state = states[name]
             rng = jax.random.fold_in(state.rng, state.step)
-            gradient, (stats, own) = jax.grad(loss, has_aux=True)(state.params, state.stats, batch, rng, states)
+            gradient, (stats, own, *made) = jax.grad(loss, has_aux=True)(state.params, state.stats, batch, rng, states)
+            for more in made:
+                batch = batch | more
             states = states | {name: update(state, gradient, stats, optimizers[name], average)}
             metrics |= {f"{name}/{key}": value for key, value in own.items()}
         return states, metrics
