@@ -322,14 +322,8 @@ def test_wrong_options_end_in_one_line_before_anything_is_written(people, tmp_pa
 @pytest.mark.slow
 def test_killed_with_its_workers_it_goes_on_and_ends_with_the_same_records(whole, people, tmp_path):
     """SIGKILL of the main process and of a worker at some moments; two workers instead of none."""
-    code = (
-        "import pathlib, sys\nfrom jaxtalk.systems import prepare, prepare_options\nprepare.BLOCK = 2\n"
-        "if __name__ == '__main__':\n    prepare.run(prepare_options.PrepareOptions(videos=pathlib.Path(sys.argv[1]), "
-        "directory=pathlib.Path(sys.argv[2]), size=64, shortest=10, longest=60, workers=2))\n"
-    )
-    script, out = tmp_path / "run.py", tmp_path / "records"
-    script.write_text(code)
-    command = [sys.executable, str(script), str(people), str(out)]
+    out = tmp_path / "records"
+    command = command_line(tmp_path, people, out, workers=2)
     for wanted in (1, 3):
         process = subprocess.Popen(command, stderr=subprocess.DEVNULL)
         deadline = time.monotonic() + 300
@@ -348,15 +342,25 @@ def test_killed_with_its_workers_it_goes_on_and_ends_with_the_same_records(whole
                 np.testing.assert_array_equal(ours[name][key], value)
 
 
+def command_line(folder, videos, out, **changes):
+    """Preparation in another process: spawned processes and Beam's pickles know nothing of tests."""
+    code = (
+        "import pathlib, sys\nfrom jaxtalk.systems import prepare, prepare_options\nprepare.BLOCK = 2\n"
+        "if __name__ == '__main__':\n    prepare.run(prepare_options.PrepareOptions(videos=pathlib.Path(sys.argv[1]), "
+        f"directory=pathlib.Path(sys.argv[2]), size=64, shortest=10, longest=60, **{changes}))\n"
+    )
+    (folder / "run.py").write_text(code)
+    return [sys.executable, str(folder / "run.py"), str(videos), str(out)]
+
+
 def _whole_clips(out: Path) -> int:
     staged = len([path for path in out.glob("stage/*.zip") if path.stat().st_size])
     return staged + sum(len(json.loads(path.read_text())) for path in out.glob("block-*/clips.json"))
 
 
 @pytest.mark.skipif(importlib.util.find_spec("apache_beam") is None, reason="needs Apache Beam (extra beam)")
-def test_beam_makes_the_same_records(whole, people, tmp_path, monkeypatch):
-    monkeypatch.setattr(prepare, "BLOCK", 2)
-    prepare.run(options(people, tmp_path / "records", beam=True))
+def test_beam_makes_the_same_records(whole, people, tmp_path):
+    subprocess.run(command_line(tmp_path, people, tmp_path / "records", beam=True), check=True)
     ours, theirs = records(tmp_path / "records"), records(whole)
     assert ours.keys() == theirs.keys() and aside(tmp_path / "records") == aside(whole)
     for name, record in theirs.items():
