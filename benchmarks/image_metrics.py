@@ -12,15 +12,10 @@ borders, so its SSIM is another; `difference` is the largest one from ours over 
 
 import argparse
 import importlib.util
-import json
 import os
-import resource
-import statistics
-import subprocess
-import sys
-import time
 
 import numpy as np
+import timing
 
 METRICS = ("psnr", "ssim", "ssim_uniform", "ms_ssim", "niqe", "cpbd", "warping_error", "visible")
 SIDES = ("ours", "pytorch_msssim", "torchmetrics")  # the others know SSIM and MS-SSIM only
@@ -59,17 +54,12 @@ class Ours:
             "warping_error": (flicker.warping_error, (first, flow[1:], seen)),
             "visible": (flicker.visible, (flow, -flow)),
         }[options.metric]
-        self._given, self._devices, self._wait = given, jax.devices(), jax.block_until_ready
-        start = time.perf_counter()
-        self._call = jax.jit(call).lower(*given).compile()
-        self.first_s = time.perf_counter() - start
+        self._given, self._wait = given, jax.block_until_ready
+        self._call, taken = timing.timed(lambda: jax.jit(call).lower(*given).compile())
+        self.first_s = taken.seconds
 
     def run(self):
         return self._wait(self._call(*self._given))
-
-    def peak_bytes(self) -> int:
-        stats = self._devices[0].memory_stats() or {}
-        return stats.get("peak_bytes_in_use", resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024)
 
 
 class Theirs:
@@ -91,74 +81,38 @@ class Theirs:
             name["ms_ssim"] = f"multiscale_{name['ssim']}"
             call = getattr(theirs, name[options.metric])
             self._call = lambda: call(second, first, data_range=1.0, reduction="none")
-        start = time.perf_counter()
-        self.run()
-        self.first_s = time.perf_counter() - start
+        self.first_s = timing.timed(self.run)[1].seconds
 
     def run(self):
         with self._torch.no_grad():
             return self._call().cpu().numpy()
 
-    def peak_bytes(self) -> int:
-        if self._device == "cuda":
-            return self._torch.cuda.max_memory_allocated()
-        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
-
 
 def work(options) -> None:
-    """One side: answers each line on standard input with the seconds of a call, the last (empty) one with the rest."""
+    """One side."""
     side = Ours(options) if options.side == "ours" else Theirs(options)
-    print(json.dumps(side.first_s), flush=True)
-    for line in sys.stdin:
-        if not line.strip():
-            break
-        start, worked = time.perf_counter(), time.process_time()
-        result = side.run()
-        print(json.dumps([time.perf_counter() - start, time.process_time() - worked]), flush=True)
-    values = np.ravel(result)[: options.batch].astype(float).tolist()
-    print(json.dumps({"peak_gb": side.peak_bytes() / 1e9, "values": values}), flush=True)
+    values = lambda result: np.ravel(result)[: options.batch].astype(float).tolist()  # noqa: E731
+    timing.serve(side.run, side.first_s, lambda result: {"values": values(result)})
 
 
 def compare(options) -> dict:
     """All sides that know a metric, in turns."""
     known = SIDES if options.metric in ("ssim", "ms_ssim") else SIDES[:1]
     sides = [side for side in known if side == "ours" or importlib.util.find_spec(side)]
-    workers = {side: spawn(options, side) for side in sides}
-    first = {side: answer(worker) for side, worker in workers.items()}
-    taken: dict[str, list[list[float]]] = {side: [] for side in sides}
-    for _ in range(options.rounds + 1):
-        for side, worker in workers.items():
-            taken[side].append(answer(worker, "go\n"))
+    arguments = ["--metric", options.metric, "--size", options.size, "--batch", options.batch]
+    workers = {side: timing.Worker("--side", side, *arguments) for side in sides}
+    taken = timing.turns({side: worker.time for side, worker in workers.items()}, options.rounds)
     result, values = {"metric": options.metric}, {}
     for side, worker in workers.items():
-        last = answer(worker, "\n")
-        worker.wait()
-        seconds, worked = (column[1:] for column in zip(*taken[side], strict=True))  # the first one warms up
-        median, values[side] = statistics.median(seconds), np.array(last["values"])
-        result[side] = {
-            "first_s": first[side], "median_s": median, "spread": (max(seconds) - min(seconds)) / median,
-            "cpu_s": statistics.median(worked), "frames_per_s": options.batch / median, "peak_gb": last["peak_gb"],
-        }  # fmt: skip
+        last, figures = worker.finish(), timing.figures(taken[side])
+        values[side] = np.array(last.pop("values"))
+        frames = {"frames_per_s": options.batch / figures["median_s"]}
+        result[side] = {"first_s": worker.first} | figures | frames | last
         if side != "ours":
             result[side]["difference"] = float(np.abs(values[side] - values["ours"]).max())
-            result[side]["times_ours"] = median / result["ours"]["median_s"]
-            result[side]["cpu_times_ours"] = result[side]["cpu_s"] / result["ours"]["cpu_s"]
+            result[side]["times_ours"] = figures["median_s"] / result["ours"]["median_s"]
+            result[side]["cpu_times_ours"] = figures["cpu_s"] / result["ours"]["cpu_s"]
     return result
-
-
-def spawn(options, side: str) -> subprocess.Popen:
-    command = [sys.executable, __file__, "--side", side, "--metric", options.metric]
-    command += ["--size", str(options.size), "--batch", str(options.batch)]
-    return subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
-
-
-def answer(worker: subprocess.Popen, ask: str = ""):
-    worker.stdin.write(ask)
-    worker.stdin.flush()
-    line = worker.stdout.readline()
-    if not line:
-        raise SystemExit("a side of the benchmark failed; see above")
-    return json.loads(line)
 
 
 def main() -> None:
@@ -171,11 +125,10 @@ def main() -> None:
     options = parser.parse_args()
     if options.side:
         return work(options)
-    about = {"benchmark": "image_metrics", "size": options.size, "batch": options.batch, "rounds": options.rounds}
-    about |= {"cores": len(os.sched_getaffinity(0)), "xla_flags": os.environ.get("XLA_FLAGS", "")}
+    about = timing.about("image_metrics", size=options.size, batch=options.batch, rounds=options.rounds)
     for metric in [options.metric] if options.metric else METRICS:
         options.metric = metric
-        print(json.dumps(about | compare(options)), flush=True)
+        timing.show(about | compare(options))
 
 
 if __name__ == "__main__":

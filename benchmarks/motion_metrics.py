@@ -9,15 +9,12 @@ clip after another, on one core.
 """
 
 import argparse
-import json
-import os
-import statistics
-import time
 
 import jax
 import jax.numpy as jnp
 import librosa
 import numpy as np
+import timing
 
 from jaxtalk.metrics import (
     blinks,
@@ -96,13 +93,10 @@ def cases(clips: int, seconds: float, meshes: int, vertices: int) -> dict:
     }
 
 
-def seconds_of(call, arrays, rounds: int) -> list[float]:
-    taken = []
-    for _ in range(rounds):
-        start = time.perf_counter()
-        jax.block_until_ready(call(*arrays))
-        taken.append(time.perf_counter() - start)
-    return taken
+def taken_by(call, arrays, rounds: int) -> list[timing.Taken]:
+    """What the calls take after a first one."""
+    wait = lambda: timing.timed(lambda: jax.block_until_ready(call(*arrays)))[1]  # noqa: E731
+    return timing.turns({"": wait}, rounds)[""]
 
 
 def main() -> None:
@@ -114,29 +108,19 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=9)
     parser.add_argument("--only", help="metrics whose name begins so")
     options = parser.parse_args()
-    device = jax.devices()[0].device_kind
-    about = {"benchmark": "motion_metrics", "device": device, "cores": len(os.sched_getaffinity(0)), "fps": FPS}
+    about = timing.about("motion_metrics", device=jax.devices()[0].device_kind, fps=FPS)
     every = cases(options.clips, options.seconds, options.meshes, options.vertices)
     for name, (metric, arrays, plain, clips) in every.items():
         if options.only and not name.startswith(options.only):
             continue
-        on_device = [jnp.asarray(x) for x in arrays]
-        (first,) = seconds_of(metric, on_device, 1)
-        taken = seconds_of(metric, on_device, options.rounds)
-        median = statistics.median(taken)
-        result = {
-            "metric": name,
-            "clips": clips,
-            "seconds": options.seconds,
-            "shape": list(arrays[0].shape),
-            "first_s": round(first, 3),
-            "median_s": round(median, 6),
-            "spread": round((max(taken) - min(taken)) / median, 2),
-            "of_real_time": round(clips * options.seconds / median),
-        }
+        taken = taken_by(metric, [jnp.asarray(x) for x in arrays], options.rounds)
+        figures = timing.figures(taken)
+        result = {"metric": name, "clips": clips, "seconds": options.seconds, "shape": list(arrays[0].shape)}
+        result |= {"first_s": taken[0].seconds} | figures
+        result["of_real_time"] = round(clips * options.seconds / figures["median_s"])
         if plain:
-            result["plain_s"] = round(statistics.median(seconds_of(plain, arrays, 3)), 6)
-        print(json.dumps(about | result), flush=True)
+            result["plain_s"] = timing.figures(taken_by(plain, arrays, 3))["median_s"]
+        timing.show(about | result)
 
 
 if __name__ == "__main__":

@@ -14,16 +14,12 @@ follows another.
 
 import argparse
 import importlib.util
-import json
 import os
-import statistics
-import subprocess
-import sys
 import tempfile
-import time
 from pathlib import Path
 
 import numpy as np
+import timing
 
 NETWORKS = ("lpips_alex", "lpips_vgg", "inception")
 PACKAGES = ("torch", "torchvision", "lpips", "pytorch_fid")
@@ -121,60 +117,29 @@ def theirs(options):
 
 
 def work(options) -> None:
-    """One side: answers each line on standard input with the seconds of a call, and keeps the last result."""
-    start = time.perf_counter()
+    """One side, which keeps its last result."""
     side = {"ours": Ours, "theirs": Theirs}[options.side](options)
-    print(json.dumps(time.perf_counter() - start), flush=True)
-    for _ in sys.stdin:
-        start, worked = time.perf_counter(), time.process_time()
-        result = side.run()
-        print(json.dumps([time.perf_counter() - start, time.process_time() - worked]), flush=True)
-        np.save(options.folder / f"{options.side}.npy", result)
+    timing.serve(side.run, last=lambda result: np.save(options.folder / f"{options.side}.npy", result) or {})
 
 
 def compare(options) -> dict:
     """Both sides in turns on one network."""
     names = ("theirs", "ours") if all(map(importlib.util.find_spec, PACKAGES)) else ("ours",)
-    workers = {}
-    for side in names:  # theirs writes the weights first
-        workers[side] = spawn(options, side)
-        answer(workers[side])
-    taken: dict[str, list[list[float]]] = {side: [] for side in names}
-    for _ in range(options.rounds + 1):
-        for side, worker in workers.items():
-            worker.stdin.write("go\n")
-            worker.stdin.flush()
-            taken[side].append(answer(worker))
+    arguments = ["--folder", options.folder, "--network", options.network, "--size", options.size]
+    arguments += ["--batch", options.batch, *(["--gradient"] if options.gradient else [])]
+    workers = {side: timing.Worker("--side", side, *arguments) for side in names}  # theirs writes the weights first
+    taken = timing.turns({side: worker.time for side, worker in workers.items()}, options.rounds)
     result = {"network": options.network}
     for side, worker in workers.items():
-        worker.stdin.close()
-        worker.wait()
-        seconds, worked = zip(*taken[side], strict=True)
-        median = statistics.median(seconds[1:])
-        result[side] = {
-            "first_s": seconds[0], "median_s": median, "spread": (max(seconds[1:]) - min(seconds[1:])) / median,
-            "cpu_s": statistics.median(worked[1:]), "per_s": options.batch / median,
-        }  # fmt: skip
+        figures = timing.figures(taken[side])
+        per_s = {"per_s": options.batch / figures["median_s"]}
+        result[side] = {"first_s": taken[side][0].seconds} | figures | per_s | worker.finish()
     if len(names) == 2:
         ours, others = (np.load(options.folder / f"{side}.npy") for side in ("ours", "theirs"))
         result["difference"] = float(np.abs(ours - others).max() / np.abs(others).max())
         result["ratio"] = result["ours"]["median_s"] / result["theirs"]["median_s"]
         result["cpu_ratio"] = result["ours"]["cpu_s"] / result["theirs"]["cpu_s"]
     return result
-
-
-def spawn(options, side: str) -> subprocess.Popen:
-    command = [sys.executable, __file__, "--side", side, "--folder", str(options.folder), "--network", options.network]
-    command += ["--size", str(options.size), "--batch", str(options.batch)]
-    command += ["--gradient"] if options.gradient else []
-    return subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
-
-
-def answer(worker: subprocess.Popen):
-    line = worker.stdout.readline()
-    if not line:
-        raise SystemExit("a side of the benchmark failed; see above")
-    return json.loads(line)
 
 
 def main() -> None:
@@ -189,14 +154,12 @@ def main() -> None:
     options = parser.parse_args()
     if options.side:
         return work(options)
-    about = {"benchmark": "perceptual_metrics", "size": options.size, "batch": options.batch}
-    about |= {"gradient": options.gradient, "cores": len(os.sched_getaffinity(0))}
-    about |= {"xla_flags": os.environ.get("XLA_FLAGS", "")}
+    about = timing.about("perceptual_metrics", size=options.size, batch=options.batch, gradient=options.gradient)
     with tempfile.TemporaryDirectory() as folder:
         options.folder = Path(folder)
         for network in [options.network] if options.network else NETWORKS[: 2 if options.gradient else 3]:
             options.network = network
-            print(json.dumps(about | compare(options)), flush=True)
+            timing.show(about | compare(options))
 
 
 if __name__ == "__main__":

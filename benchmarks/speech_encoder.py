@@ -11,17 +11,12 @@ the speed at which this machine multiplies large matrices (our side's), that is 
 """
 
 import argparse
-import json
 import os
-import resource
-import statistics
-import subprocess
-import sys
 import tempfile
-import time
 from pathlib import Path
 
 import numpy as np
+import timing
 
 SIZES = {  # changes to the configuration of transformers' Wav2Vec2
     "base": {},
@@ -67,29 +62,12 @@ class Ours:
         """Seconds of compilation."""
         jax, jnp = self._jax, self._jnp
         loss = lambda variables, wave: jnp.mean(jnp.square(self._apply(variables, wave)))  # noqa: E731
-        call, self._wave, start = (jax.grad(loss) if backward else self._apply), jnp.asarray(wave), time.perf_counter()
-        self._call = jax.jit(call).lower(self._variables, self._wave).compile()
-        return time.perf_counter() - start
+        call, self._wave = (jax.grad(loss) if backward else self._apply), jnp.asarray(wave)
+        self._call, taken = timing.timed(lambda: jax.jit(call).lower(self._variables, self._wave).compile())
+        return taken.seconds
 
     def run(self):
         return self._jax.block_until_ready(self._call(self._variables, self._wave))
-
-    def matmul_flops(self) -> float:
-        """FLOP a second of a large matrix product."""
-        size = 2048 if self._jax.default_backend() == "cpu" else 8192
-        x = self._jnp.ones((size, size), self._dtype)
-        multiply = self._jax.jit(lambda x: x @ x)
-        multiply(x).block_until_ready()
-        seconds = []
-        for _ in range(7):
-            start = time.perf_counter()
-            multiply(x).block_until_ready()
-            seconds.append(time.perf_counter() - start)
-        return 2 * size**3 / statistics.median(seconds)
-
-    def peak_bytes(self) -> int:
-        stats = self._jax.devices()[0].memory_stats() or {}
-        return stats.get("peak_bytes_in_use", resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024)
 
 
 class Theirs:
@@ -107,9 +85,7 @@ class Theirs:
         """Seconds of the first call."""
         self._backward = backward
         self._wave = self._torch.from_numpy(wave).to(self._device, self._model.dtype)
-        start = time.perf_counter()
-        self.run()
-        return time.perf_counter() - start
+        return timing.timed(self.run)[1].seconds
 
     def run(self):
         with self._torch.set_grad_enabled(self._backward):
@@ -120,14 +96,6 @@ class Theirs:
         if self._device == "cuda":
             self._torch.cuda.synchronize()
         return y.detach().float().cpu().numpy() if not self._backward else None
-
-    def matmul_flops(self) -> float:
-        return 0.0
-
-    def peak_bytes(self) -> int:
-        if self._device == "cuda":
-            return self._torch.cuda.max_memory_allocated()
-        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
 
 
 def make_weights(folder: Path, options) -> None:
@@ -142,49 +110,32 @@ def make_weights(folder: Path, options) -> None:
 
 
 def work(options) -> None:
-    """One side: answers each line on standard input with the seconds of a call, an empty one with what it took."""
+    """One process: writes the weights, or is a side."""
     if options.side == "weights":
-        return make_weights(options.folder, options)
+        make_weights(options.folder, options)
+        return timing.serve(lambda: None)
     side = {"ours": Ours, "theirs": Theirs}[options.side](options.folder, options)
-    wave = sound(options.batch[0], options.seconds)
-    print(json.dumps(side.prepare(options.backward, wave)), flush=True)
-    side.run()
-    for line in sys.stdin:
-        if not line.strip():
-            break
-        start = time.perf_counter()
-        side.run()
-        print(json.dumps(time.perf_counter() - start), flush=True)
-    peak = side.peak_bytes()
-    if not options.backward:
-        np.save(options.folder / f"{options.side}.npy", np.asarray(side.run(), np.float32))
-    print(json.dumps({"peak_gb": peak / 1e9, "matmul": side.matmul_flops()}), flush=True)
+
+    def last(result) -> dict:
+        if not options.backward:
+            np.save(options.folder / f"{options.side}.npy", np.asarray(result, np.float32))
+        return {"matmul": timing.matmul_flops(options.dtype)} if options.side == "ours" else {}
+
+    timing.serve(side.run, side.prepare(options.backward, sound(options.batch[0], options.seconds)), last)
 
 
 def compare(options, folder: Path, batch: int, backward: bool) -> dict:
     """Both sides in turns on one case."""
-    case = ["--folder", str(folder), "--batch", str(batch), *(["--backward"] if backward else [])]
-    workers = {side: spawn(options, case, side) for side in ("ours", "theirs")}
-    first = {side: answer(worker) for side, worker in workers.items()}
-    taken: dict[str, list[float]] = {side: [] for side in workers}
-    for _ in range(options.rounds):
-        for side, worker in workers.items():
-            worker.stdin.write("go\n")
-            worker.stdin.flush()
-            taken[side].append(answer(worker))
+    case = ["--batch", batch, *(["--backward"] if backward else [])]
+    workers = {side: worker(options, folder, side, *case) for side in ("ours", "theirs")}
+    taken = timing.turns({side: process.time for side, process in workers.items()}, options.rounds)
     result = {"batch": batch, "backward": backward}
-    for side, worker in workers.items():  # one after another: matrices are multiplied alone
-        worker.stdin.write("\n")
-        worker.stdin.flush()
-        last = answer(worker)
-        worker.wait()
-        median = statistics.median(taken[side])
-        spread = (max(taken[side]) - min(taken[side])) / median
-        work = flops(options.size, options.seconds) * batch * (3 if backward else 1)
-        result[side] = {
-            "first_s": first[side], "median_s": median, "spread": spread, "peak_gb": last["peak_gb"],
-            "times_real_time": batch * options.seconds / median, "gflops": work / median / 1e9,
-        }  # fmt: skip
+    work = flops(options.size, options.seconds) * batch * (3 if backward else 1)
+    for side, process in workers.items():  # one after another: matrices are multiplied alone
+        last, figures = process.finish(), timing.figures(taken[side])
+        median = figures["median_s"]
+        result[side] = {"first_s": process.first, "peak_gb": last["peak_gb"]} | figures
+        result[side] |= {"times_real_time": batch * options.seconds / median, "gflops": work / median / 1e9}
         if side == "ours":
             result[side]["of_matmul"] = work / median / last["matmul"]
     if not backward:
@@ -208,17 +159,9 @@ def flops(size: str, seconds: float) -> float:
     return 2.0 * (products + changes.get("num_hidden_layers", 12) * layer)
 
 
-def spawn(options, case: list[str], side: str) -> subprocess.Popen:
-    command = [sys.executable, __file__, "--side", side, "--size", options.size, "--seconds", str(options.seconds)]
-    command += ["--dtype", options.dtype, "--attention", options.attention, *case]
-    return subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
-
-
-def answer(worker: subprocess.Popen):
-    line = worker.stdout.readline()
-    if not line:
-        raise SystemExit("a side of the benchmark failed; see above")
-    return json.loads(line)
+def worker(options, folder: Path, side: str, *case: object) -> timing.Worker:
+    arguments = ["--size", options.size, "--seconds", options.seconds, "--dtype", options.dtype]
+    return timing.Worker("--side", side, "--folder", folder, *arguments, "--attention", options.attention, *case)
 
 
 def main() -> None:
@@ -235,14 +178,12 @@ def main() -> None:
     options = parser.parse_args()
     if options.side:
         return work(options)
-    about = {"benchmark": "speech_encoder", "size": options.size, "seconds": options.seconds, "dtype": options.dtype}
-    about |= {"cores": len(os.sched_getaffinity(0)), "xla_flags": os.environ.get("XLA_FLAGS", "")}
+    about = timing.about("speech_encoder", size=options.size, seconds=options.seconds, dtype=options.dtype)
     with tempfile.TemporaryDirectory() as folder:
-        if spawn(options, ["--folder", folder], "weights").wait():
-            raise SystemExit("transformers wrote no model; see above")
+        worker(options, Path(folder), "weights").finish()
         for batch in options.batch:
             for backward in (False, True):
-                print(json.dumps(about | compare(options, Path(folder), batch, backward)), flush=True)
+                timing.show(about | compare(options, Path(folder), batch, backward))
 
 
 if __name__ == "__main__":

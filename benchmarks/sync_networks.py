@@ -6,22 +6,20 @@
 Each call embeds sound and faces of a batch of windows. Weights are random. With PyTorch installed (`pip install
 'jaxtalk[bench]'`) the same layers are built there, the state dict goes through `jaxtalk.convert.syncnet`, the sides
 take turns in one process, and the largest difference of their embeddings is printed too. `gflop` is the work of a
-window, two operations for each product that is added up; `cpu_s` is the least processor time of a call, which says
-more than its duration on a busy machine; there keep to one core (`taskset -c 0`), since PyTorch's threads wait busily.
+window, two operations for each product that is added up; `least_cpu_s` is the least processor time of a call, which
+says more than its duration on a busy machine; there keep to one core (`taskset -c 0`): PyTorch's threads wait busily.
 
 On CPUs jaxlib 0.10.2 is slow at the first convolution of SyncNet; this makes it several times quicker:
     XLA_FLAGS=--xla_cpu_experimental_ynn_fusion_type=-individual_convolution python benchmarks/sync_networks.py
 """
 
 import argparse
-import json
 import os
-import statistics
-import time
 
 import jax
 import jax.numpy as jnp
 import numpy as np
+import timing
 
 from jaxtalk.convert import syncnet as convert
 from jaxtalk.models import syncnet, wav2lip_syncnet
@@ -49,11 +47,9 @@ def ours(network: str, state: dict | None, arrays, dtype: str):
     if variables is None:
         variables = jax.jit(model.init)(jax.random.key(0), sound[:1], faces[:1])
     variables = jax.device_put({name: variables[name] for name in ("params", "batch_stats")})
-    start = time.perf_counter()
-    call = jax.jit(model.apply).lower(variables, sound, faces).compile()
-    seconds = time.perf_counter() - start
+    call, taken = timing.timed(lambda: jax.jit(model.apply).lower(variables, sound, faces).compile())
     work = call.cost_analysis()["flops"] / len(sound) / 1e9
-    return lambda: jax.block_until_ready(call(variables, sound, faces)), work, seconds
+    return lambda: jax.block_until_ready(call(variables, sound, faces)), work, taken.seconds
 
 
 def theirs(network: str, dtype: str):
@@ -146,17 +142,11 @@ def compare(network: str, batch: int, dtype: str, rounds: int) -> dict:
     our_call, work, compile_s = ours(network, state, arrays, dtype)
     calls = {"ours": our_call, **({"pytorch": embed(arrays)} if embed else {})}
     answers = {side: call() for side, call in calls.items()}
-    taken: dict[str, list[tuple[float, float]]] = {side: [] for side in calls}
-    for _ in range(rounds):
-        for side, call in calls.items():
-            start = time.perf_counter(), time.process_time()
-            call()
-            taken[side].append((time.perf_counter() - start[0], time.process_time() - start[1]))
+    taken = timing.turns({side: lambda call=call: timing.timed(call)[1] for side, call in calls.items()}, rounds)
     result = {"network": network, "batch": batch, "dtype": dtype, "gflop": work, "compile_s": compile_s}
-    for side, pairs in taken.items():
-        seconds, cpu = zip(*pairs, strict=True)
-        median = statistics.median(seconds)
-        result[side] = {"windows_per_s": batch / median, "median_s": median, "best_s": min(seconds), "cpu_s": min(cpu)}
+    for side in calls:
+        figures = timing.figures(taken[side])
+        result[side] = {"windows_per_s": batch / figures["median_s"]} | figures
     if embed:
         pairs = zip(answers["ours"], answers["pytorch"], strict=True)
         differences = [np.abs(np.asarray(x) - y.float().cpu().numpy()).max() for x, y in pairs]
@@ -172,15 +162,10 @@ def main() -> None:
     parser.add_argument("--dtype", choices=("float32", "bfloat16"), default="float32")
     parser.add_argument("--rounds", type=int, default=9)
     options = parser.parse_args()
-    about = {
-        "benchmark": "sync_networks",
-        "device": jax.devices()[0].device_kind,
-        "cores": len(os.sched_getaffinity(0)),
-    }
-    about["xla_flags"] = os.environ.get("XLA_FLAGS", "")
+    about = timing.about("sync_networks", device=jax.devices()[0].device_kind)
     for network in options.networks:
         for batch in options.batch:
-            print(json.dumps(about | compare(network, batch, options.dtype, options.rounds)), flush=True)
+            timing.show(about | compare(network, batch, options.dtype, options.rounds))
 
 
 if __name__ == "__main__":
