@@ -98,7 +98,7 @@ class Config:
             export=task.export,
             seed=self.seed,
             log_every=50,
-            evaluate_every=500,
+            evaluate_every=1000,
             save_every=250,
         )
 
