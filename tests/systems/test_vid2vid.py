@@ -199,6 +199,24 @@ def test_a_pasted_frame_leaves_the_border_of_its_region(encoded):
     assert (np.asarray(frames[0]) != around).any()
 
 
+def test_blinks_and_the_portraits_expression_reach_exp_net_frame_by_frame(encoded, given):
+    wave = soundfile.read(given / "hello.wav", dtype="float32")[0]
+    wave = np.interp(np.arange(16000) * len(wave) / 16000, np.arange(len(wave)), wave).astype(np.float32)
+    row, open_eyes = encoded.row, np.zeros(FRAMES, np.float32)
+
+    def said(row, blink, fps=25.0):
+        return sadtalker.motion(encoded.networks, row, wave, fps, blink=blink, style=3, seed=1)
+
+    plain = said(row, open_eyes)
+    closed = said(row, np.eye(FRAMES, dtype=np.float32)[7])
+    moved = np.abs(closed.expression - plain.expression).max(1) > 1e-6
+    assert moved[7] and moved.sum() == 1
+    assert (np.abs(said(row + 0.1, open_eyes).expression - plain.expression).max(1) > 1e-6).all()
+    slow = said(row, open_eyes[:12], fps=12.5)  # 24 frames are heard, every second one is left
+    assert len(slow) == 12 and slow.fps == 12.5
+    np.testing.assert_allclose(slow.expression, plain.expression[:24:2], atol=1e-5)
+
+
 def test_frames_without_a_face_repeat_the_last_that_has_one(given):
     recon = vid2vid_networks.network(given / "sadtalker", "face_recon")
     picture, points = np.asarray(PIL.Image.open(given / "me.png")), np.loadtxt(given / "me.txt")
