@@ -90,8 +90,8 @@ class Task:
         self.lip_variance = self._lip_variance()
         self.sources = [(self.gather(self.synthetic), 0.7)]
         if config.facegood:
-            people = [_facegood(config.facegood, name) for name in FACEGOOD_TRAIN]
-            self.sources.append((self._people(people), 0.3))
+            self.facegood = [_facegood(config.facegood, name) for name in FACEGOOD_TRAIN]
+            self.sources.append((self._people(self.facegood), 0.3))
         if config.clips:
             self.people = [tracked(config.clips, name) for name in config.names]
             self.sources.append((self._people(self.people), 0.5))

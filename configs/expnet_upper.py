@@ -68,18 +68,20 @@ class Config(expnet.Config):
 
 
 class Upper(nn.Module):
-    """The end of ExpNet, without portrait: features of layer `first` - 1 and blink to expression and embedding."""
+    """The end of ExpNet: features of layer `first` - 1, the portrait's expression if any, and blink to expression."""
 
     width: int
     first: int
     dropout: float
 
     @nn.compact
-    def __call__(self, features, blink, *, train: bool):
+    def __call__(self, features, blink, portrait=None, *, train: bool):
+        """Expression and the embedding of the sound."""
         x = mel_encoder.layers(features, self.width, train=train, first=self.first)
         x = x.reshape(len(x), -1)
         heard = nn.Dropout(self.dropout, deterministic=not train)(x)
-        moved = nn.Dense(len(NAMES), name="mapping")(jnp.concatenate([heard, blink[:, None]], axis=-1))
+        seen = [heard, blink[:, None]] if portrait is None else [heard, portrait, blink[:, None]]
+        moved = nn.Dense(len(NAMES), name="mapping")(jnp.concatenate(seen, axis=-1))
         return moved, x
 
 

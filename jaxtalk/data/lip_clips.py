@@ -6,7 +6,6 @@ FACEGOOD's animation weights, moving the built-in face           -> animated(...
 """
 
 import dataclasses
-import functools
 import zipfile
 from pathlib import Path
 
@@ -18,10 +17,10 @@ from scipy.spatial.transform import Rotation
 from jaxtalk.audio import mel, speech_windows
 from jaxtalk.data import clip, clips
 from jaxtalk.errors import InputError
-from jaxtalk.face import builtin, mediapipe
+from jaxtalk.face import face_points, mediapipe
+from jaxtalk.face.face_points import FLIP
 from jaxtalk.models.lip_sync_net import COLUMNS_PER_FRAME, FPS
 
-_FLIP = np.array([1.0, -1.0, -1.0])  # between the axes of `jaxtalk.face` and those of a picture
 _PACE = 0.15  # natural logarithm of the largest change of pace
 _JITTER = 0.4  # frames by which the picture may be off, so that trackers' and cameras' lags are not learnt
 
@@ -70,21 +69,13 @@ def animated(sound: str | Path, weights: str | Path) -> LipClip:
 
 def face(expression, identity) -> Float32[np.ndarray, "n 68 3"]:
     """The built-in face's landmarks, not turned, with the axes of `LipClip`, in metres."""
-    rest, shapes, moves = _built_in()
+    rest, shapes, moves = face_points.points()
     return np.asarray(rest + np.tensordot(identity, shapes, 1) + np.tensordot(expression, moves, 1), np.float32)
-
-
-@functools.cache
-def _built_in():
-    """Landmarks of the built-in face, and what identity and expression do to them; numpy compiles for no length."""
-    model = builtin.model()
-    parts = model.template, model.identity, model.expression
-    return tuple(np.asarray(part)[..., np.asarray(model.landmarks), :] * _FLIP for part in parts)
 
 
 def turned(points: Float[np.ndarray, "n 68 3"], angles: Float[np.ndarray, "n 3"]) -> Float32[np.ndarray, "n 68 3"]:
     """Landmarks with the axes of `LipClip`, turned by (pitch, yaw, roll) as `face.rotation` has it."""
-    matrix = Rotation.from_euler("xyz", angles).as_matrix() * (_FLIP[:, None] * _FLIP)
+    matrix = Rotation.from_euler("xyz", angles).as_matrix() * (FLIP[:, None] * FLIP)
     return np.einsum("nij,nvj->nvi", matrix, points).astype(np.float32)
 
 

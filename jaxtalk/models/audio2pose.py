@@ -32,6 +32,7 @@ class Config:
     latent: int = 64
     styles: int = 46
     width: int = 32
+    ear_width: int | None = None  # of the mel encoder, if it has another
     # The published code takes the log variance from the layer of the mean. Only its own weights need that.
     published_logvar: bool = False
     dtype: DTypeLike = jnp.float32
@@ -44,7 +45,7 @@ class PoseVAE(nn.Module):
 
     def setup(self):
         config = self.config
-        self.ear = MelEncoder(config.width, config.dtype)
+        self.ear = MelEncoder(config.ear_width or config.width, config.dtype)
         self.encoder = Encoder(config)
         self.decoder = Decoder(config)
 

@@ -15,7 +15,7 @@ from tqdm import tqdm
 
 from jaxtalk.errors import InputError
 from jaxtalk.io import output, video
-from jaxtalk.systems import eval_networks, eval_page, eval_result, eval_table, evaluate
+from jaxtalk.systems import eval_motion, eval_networks, eval_page, eval_result, eval_table, evaluate
 from jaxtalk.systems.eval_columns import TRUTH, choose
 from jaxtalk.systems.eval_result import Evaluation
 from jaxtalk.systems.eval_watch import Region
@@ -56,14 +56,18 @@ class Failure(NamedTuple):
     reason: str
 
 
-def run(test_set: TestSet, folder: Path) -> str:
+def run(test_set: TestSet | eval_motion.MotionSet, folder: Path) -> str:
     """Measures everything and writes table.txt, .csv, .tex, results.json and index.html; returns the table.
+
+    A `MotionSet` has motions for videos and is measured by `eval_motion.run`.
 
     A clip that cannot be made or measured is left out of its system's means, and the table says so.
 
     Raises:
         InputError: there is nothing to measure, or `folder` holds another evaluation.
     """
+    if isinstance(test_set, eval_motion.MotionSet):
+        return eval_motion.run(test_set, folder)
     if not (test_set.clips and test_set.systems):
         raise InputError(f"{test_set.name}: has no clips, or no systems, to measure")
     networks = eval_networks.load(test_set.networks)
