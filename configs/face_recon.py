@@ -62,6 +62,8 @@ class Config:
     """How many such heads."""
     people: Path | None = None
     """Talking videos from `jaxtalk prepare`, which are added."""
+    backgrounds: int = 500
+    """How many backgrounds to make up for them."""
     renders: Path = Path("data/recon")
     """Folder for the pictures, which are made first where they are missing."""
     model: Path | None = None
@@ -116,7 +118,7 @@ class Task:
         self.embed = recognition(config.recognition)
         self.sets = write_renders(config)
         self.held_out = self.sets.pop("held_out")
-        self.backgrounds = backgrounds.bank(0, 500, config.size, backgrounds.photographs())
+        self.backgrounds = backgrounds.bank(0, config.backgrounds, config.size, backgrounds.photographs())
         self.grain = face_augment.grain(3)
         self.skin = fit_skin(self.sets["corpus"])
 
@@ -127,7 +129,11 @@ class Task:
     def data(self):
         def example(renders, index, rng):
             image, points = renders[int(index)]
-            return {"image": image, "points": points, "background": self.backgrounds[rng.integers(500)]}
+            return {
+                "image": image,
+                "points": points,
+                "background": self.backgrounds[rng.integers(len(self.backgrounds))],
+            }
 
         parts = [
             grain.MapDataset.range(len(renders))

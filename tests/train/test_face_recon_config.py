@@ -43,7 +43,7 @@ def config(tmp_path_factory):
             lambda path: lambda x: x.reshape(len(x), 2, 48, 2, 48, 3).mean((2, 4)).reshape(-1, 12) @ project,
         )
         patch.setattr(recipe, "BLOCK", 8)
-        yield recipe.Config(renders=folder, clips=2, size=32, width=2, blocks=(1, 1), batch=8, steps=2)
+        yield recipe.Config(renders=folder, clips=2, size=32, width=2, blocks=(1, 1), batch=8, steps=2, backgrounds=4)
 
 
 @pytest.fixture(scope="module")
@@ -51,6 +51,7 @@ def task(config):
     return recipe.Task(config)
 
 
+@pytest.mark.slow
 def test_batches_are_crops_with_landmarks(task):
     batches = iter(task.data())
     first, second = next(batches), next(batches)
