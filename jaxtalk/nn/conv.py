@@ -12,6 +12,7 @@ a sum over blocks of the sequence, 10 times faster than at once. Dilated convolu
 CPU, are matrix products of gathered columns; over one axis strided ones too on accelerators, because cuDNN may find no
 algorithm for them in bfloat16 (jax issue 37922). Over three axes XLA has no quick path on the CPU either: a sum of
 convolutions over two took a third of the time with windows of 3 and a twelfth with windows of 7, gradients or not.
+Wide ones in single precision take half the products: `jaxtalk.nn.winograd`.
 Where padding makes the output larger than the input, the kernel's gradient took 25 to 50 times as long (its window is
 larger than what it slides over), so such pictures are padded first.
 """
@@ -26,9 +27,12 @@ from jax.custom_derivatives import SymbolicZero
 from jax.typing import DTypeLike
 from jaxtyping import Array, Float
 
+from jaxtalk.nn import winograd
+
 Extent = int | Sequence[int]  # one number for all axes, or one for each
 _LONG = 16  # taps of a kernel from which on its gradient is taken by blocks
 _BLOCK = 32  # outputs in a block
+_FEW = 128  # outputs of a convolution that a CPU makes about as quickly as a quarter of them
 
 
 def convolve(
@@ -52,8 +56,13 @@ def convolve(
         return _by_columns(x, kernel, stride, padding, dilation, groups)
     if not on_cpu:  # GPUs and TPUs have kernels of their own for gradients
         return _general(x, kernel, "N*C *IO N*C", [(p, p) for p in padding], stride, groups=groups)
+    if groups == 1 and axes > 1 and max(stride) == 1 and x.dtype == kernel.dtype == jnp.float32:
+        outputs = [n + 2 * p - w + 1 for n, p, w in zip(x.shape[1:-1], padding, kernel.shape, strict=False)]
+        if winograd.pays((len(x), *outputs), kernel.shape):
+            rows = functools.partial(convolve, padding=(*padding[:-1], 0))
+            return winograd.convolve_winograd(x, kernel, rows, padding[-1])
     if axes > 1 and any(2 * p >= window for window, p in zip(kernel.shape, padding, strict=False)):
-        x, padding = jnp.pad(x, ((0, 0), *((p, p) for p in padding), (0, 0))), (0,) * axes
+        x, padding = _pad(x, padding), (0,) * axes
     if groups == 1:
         return (_by_depth if axes == 3 else _convolve)(x, kernel, stride, padding)
     parts = [jnp.moveaxis(v.reshape(*v.shape[:-1], groups, -1), -2, 0) for v in (x, kernel)]
@@ -127,6 +136,10 @@ def _each(extent: Extent, axes: int) -> tuple[int, ...]:
     return (extent,) * axes if isinstance(extent, int) else tuple(extent)
 
 
+def _pad(x: Array, padding: Sequence[int]) -> Array:
+    return jnp.pad(x, ((0, 0), *((p, p) for p in padding), (0, 0)))
+
+
 # Axes of an operand in memory order: N batch, C channels, I and O the kernel's channels, * the spatial axes.
 def _general(x, kernel, spec, padding, stride=None, up=None, dilation=None, groups=1):
     axes = x.ndim - 2
@@ -148,15 +161,24 @@ def _by_columns(x, kernel, stride, padding, dilation, groups):
 
 
 def _by_depth(x, kernel, stride, padding):
-    """A convolution over three axes as a sum of ones over the last two, the first joining the batch."""
-    sides = (padding[0], padding[0])
-    x = jnp.pad(x, ((0, 0), sides, (0, 0), (0, 0), (0, 0)))
-    last = (x.shape[1] - len(kernel)) // stride[0] * stride[0] + 1
-    parts = []
-    for j, part in enumerate(kernel):
-        planes = x[:, j : j + last : stride[0]]
-        y = _convolve(planes.reshape(-1, *x.shape[2:]), part, stride[1:], padding[1:])
-        parts.append(y.reshape(*planes.shape[:2], *y.shape[1:]))
+    """A convolution over three axes as ones over the last two, depth joining the batch.
+
+    Few outputs are made for all depths of the kernel at once and then added up.
+    """
+    taps, features = len(kernel), kernel.shape[-1]
+    deep = lambda x: _pad(x, (padding[0], 0, 0))  # noqa: E731
+    last = (x.shape[1] + 2 * padding[0] - taps) // stride[0] * stride[0] + 1
+
+    def planes(x, kernel):
+        y = convolve(x.reshape(-1, *x.shape[2:]), kernel, stride[1:], padding[1:])
+        return y.reshape(*x.shape[:2], *y.shape[1:])
+
+    if stride[0] == 1 and taps * features <= _FEW:
+        y = deep(planes(x, jnp.moveaxis(kernel, 0, -2).reshape(*kernel.shape[1:-1], -1)))
+        parts = [y[:, j : j + last, ..., features * j : features * (j + 1)] for j in range(taps)]
+    else:
+        x = deep(x)
+        parts = [planes(x[:, j : j + last : stride[0]], part) for j, part in enumerate(kernel)]
     return sum(parts[1:], start=parts[0])
 
 
