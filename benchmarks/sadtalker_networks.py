@@ -104,7 +104,8 @@ def network_of_ours(options, jax, jnp):
         if path.exists():
             variables = convert(dict(np.load(path)))
         else:
-            shapes = jax.eval_shape(lambda: module.init(jax.random.key(0), *map(jnp.asarray, arrays), **fixed))
+            start = lambda: module.init(jax.random.key(0), *map(jnp.asarray, arrays), method=method, **fixed)  # noqa: E731
+            shapes = jax.eval_shape(start)
             variables = jax.tree.map(lambda leaf: jnp.full(leaf.shape, 0.01), shapes)
         return (lambda v, *x: choose(module.apply(v, *x, method=method, **fixed))), variables, arrays
 
