@@ -32,7 +32,7 @@ from jaxtalk.nn import winograd
 Extent = int | Sequence[int]  # one number for all axes, or one for each
 _LONG = 16  # taps of a kernel from which on its gradient is taken by blocks
 _BLOCK = 32  # outputs in a block
-_FEW = 128  # outputs of a convolution that a CPU makes about as quickly as a quarter of them
+_FEW = 128  # outputs for all depths of a kernel, up to which one convolution makes them
 
 
 def convolve(

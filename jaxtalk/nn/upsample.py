@@ -4,7 +4,7 @@ Along one axis, enlarged by f, pixel f y + a of the output sees the small pixels
 a = f - 1 (two of its three taps fall on one pixel), and y alone in between. So two taps do the work of three, and all
 the pixels in between are one: 4/9 of the products at f = 2, 1/4 at f = 4. Exact but for the order of the sums. On a
 CPU it took 0.6 (f = 2) and 0.3 (f = 4) of the time for 64 x 64 pixels of 256 channels, and so with gradients. Pictures
-of a few pixels and many channels are enlarged: there the sums of the taps took three quarters of the time.
+of up to 4 x 4 pixels are enlarged: with 1024 channels they took 1.2 to 2.3 times as long otherwise.
 """
 
 import flax.linen as nn
