@@ -45,6 +45,7 @@ def test_windows_are_centred_on_their_pictures_and_end_with_the_clip(tmp_path):
     np.testing.assert_allclose(first[:, 55:], 0, atol=1e-6)  # where a head is on the whole is not heard
 
 
+@pytest.mark.slow
 def test_it_learns_what_is_seen_and_exports_it_beside_the_networks(tmp_path):
     given = config.Config(networks=tmp_path, network=NETWORK, batch=40, rate=1e-2, steps=120, noise=0.0)
     task, experiment = config.Task(given), given.experiment()
