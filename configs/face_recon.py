@@ -127,24 +127,20 @@ class Task:
         return train_state.create(self.network.init(rng, crop), self.optimizer, rng)
 
     def data(self):
-        def example(renders, index, rng):
-            image, points = renders[int(index)]
-            return {
-                "image": image,
-                "points": points,
-                "background": self.backgrounds[rng.integers(len(self.backgrounds))],
-            }
-
         parts = [
             grain.MapDataset.range(len(renders))
             .seed(self.config.seed + k)
             .shuffle()
             .repeat()
-            .random_map(lambda index, rng, renders=renders: example(renders, index, rng))
+            .random_map(functools.partial(self.example, renders))
             for k, renders in enumerate(self.sets.values())
         ]
         batches = grain.MapDataset.mix(parts).batch(self.config.batch).map_with_index(self.crops)
         return batches.to_iter_dataset(grain.ReadOptions(num_threads=1, prefetch_buffer_size=4))
+
+    def example(self, renders, index: int, rng: np.random.Generator):
+        image, points = renders[int(index)]
+        return {"image": image, "points": points, "background": self.backgrounds[rng.integers(len(self.backgrounds))]}
 
     def crops(self, index: int, batch) -> dict[str, np.ndarray]:
         """The augmented batch: made here, not in the step, so that the compiler does not fuse it with the network."""

@@ -10,7 +10,6 @@ Of people never seen copying is still better, and mouths hardly move.
 
 import dataclasses
 import functools
-import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Literal
@@ -20,17 +19,15 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 
-from jaxtalk.convert import sadtalker_files
 from jaxtalk.data import corpus, head_clips, talking_videos
 from jaxtalk.errors import InputError
-from jaxtalk.io import weights
+from jaxtalk.io import network_folder, weights
 from jaxtalk.losses import gan, perceptual
 from jaxtalk.losses import keypoints as keypoint_losses
 from jaxtalk.metrics import lpips, mean, psnr
 from jaxtalk.metrics.mean import Mean
 from jaxtalk.models import (
     dense_motion,
-    face_features,
     head_pose,
     keypoints,
     vgg,
@@ -39,6 +36,7 @@ from jaxtalk.models import (
 )
 from jaxtalk.nn import spectral_norm
 from jaxtalk.render import spline
+from jaxtalk.systems import identity
 from jaxtalk.train import state as train_state
 from jaxtalk.train.experiment import Experiment
 from jaxtalk.train.step import make_adversarial_step
@@ -223,10 +221,7 @@ class Task:
         count = 1 + len(others)
         (canonical, _), new = self.apply("keypoints", params, stats, source, train=train)
         motion, more = self.apply("head_pose", params, stats, jnp.concatenate([source, *others]), train=train)
-        placed = keypoints.transform(
-            jnp.tile(canonical, (count, 1, 1)), motion.angles(), motion.translation, motion.expression
-        )
-        points = jnp.split(placed, count)
+        points = jnp.split(motion.place(jnp.tile(canonical, (count, 1, 1))), count)
         (made, _), last = self.apply("generator", params, stats, source, points[0], points[1], train=train)
         return made, points, motion, new | more | last
 
@@ -289,7 +284,7 @@ class Task:
             chunk = rows[first : first + 2 * self.config.batch]
             batch = {key: jnp.asarray(np.stack([row[key] for row in chunk])) for key in chunk[0]}
             numbers = self.compared(state.variables, batch)
-            total = {key: total[key].merge(value) if key in total else value for key, value in numbers.items()}
+            total = mean.merged(total, numbers)
         numbers = mean.values(total)
         for name in ("", "_of_copy"):  # of the mean squared error of all frames, in which poor frames weigh more
             numbers[f"pooled_psnr{name}"] = float(psnr.decibels(jnp.float32(numbers.pop(f"error{name}"))))
@@ -337,11 +332,9 @@ class Task:
                 licence="Apache-2.0",
                 note=f"{config.steps} steps of configs/face_vid2vid.py at {config.size} pixels.",
             )
-            weights.save(folder / f"{name}.safetensors", stored)
-            made[name] = {"file": f"{name}.safetensors", "source": "configs/face_vid2vid.py", "part": name}
-            made[name] |= {"arrays_used": len(jax.tree.leaves(variables)), "left_out": []}
-        report = json.dumps({"size": config.size, "sources": [], "networks": made}, indent=2)
-        (folder / sadtalker_files.MANIFEST).write_text(report + "\n", "utf-8")
+            given = {"source": "configs/face_vid2vid.py", "part": name, "used": len(jax.tree.leaves(variables))}
+            made[name] = network_folder.save(folder, name, stored, **given)
+        network_folder.write_manifest(folder, [], made, size=config.size)
 
 
 def clips(config: Data) -> tuple[list[head_clips.HeadClip], list[head_clips.HeadClip]]:
@@ -370,9 +363,8 @@ def clips(config: Data) -> tuple[list[head_clips.HeadClip], list[head_clips.Head
 
 def own_features() -> perceptual.Extract:
     """Maps of the shipped FaceFeatures for pictures from 0 to 1."""
-    stored = weights.load(weights.shipped("face_features"))
-    config = weights.config(face_features.Config, stored)
-    return lambda image: face_features.maps(stored.variables, 2 * image - 1, config)
+    variables = identity.shipped().variables
+    return lambda image: identity.perceptual(variables, image).maps
 
 
 def extractor(path: Path | None) -> perceptual.Extract:

@@ -28,6 +28,7 @@ import optax
 from jaxtalk.data import backgrounds, face_augment, face_renders, head_mesh, render_set
 from jaxtalk.io import weights
 from jaxtalk.losses import landmarks as losses
+from jaxtalk.metrics import mean
 from jaxtalk.metrics.mean import Mean
 from jaxtalk.models import landmark_net
 from jaxtalk.train import state as train_state
@@ -155,7 +156,7 @@ def evaluate(task: Task, variables) -> dict[str, float]:
             ),
             "held_out_face_right": Mean.of(right.astype(jnp.float32)),
         }
-        total = {k: total[k].merge(v) if k in total else v for k, v in numbers.items()}
+        total = mean.merged(total, numbers)
     return {k: float(v.value()) for k, v in total.items()}
 
 

@@ -21,18 +21,17 @@ import optax
 
 from configs import face_vid2vid
 from jaxtalk.data import head_clips
-from jaxtalk.face import arkit
 from jaxtalk.io import weights
 from jaxtalk.losses import keypoints as losses
 from jaxtalk.metrics import mean
 from jaxtalk.metrics.mean import Mean
 from jaxtalk.models import head_pose, keypoints, motion_mapping
+from jaxtalk.systems.vid2vid_networks import OURS
 from jaxtalk.train import state as train_state
 from jaxtalk.train.experiment import Experiment
 from jaxtalk.train.step import make_step
 
-COEFFICIENTS = len(arkit.NAMES) + 6  # expression, rotation, translation
-NAME = f"mapping_{COEFFICIENTS}"
+NAME = f"mapping_{OURS}"
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -41,7 +40,7 @@ class Config(face_vid2vid.Data):
 
     networks: Path = Path("runs/face_vid2vid")
     """Folder with keypoints.safetensors and head_pose.safetensors."""
-    network: motion_mapping.Config = motion_mapping.Config(coefficients=COEFFICIENTS, width=128, keypoints=10)
+    network: motion_mapping.Config = motion_mapping.Config(coefficients=OURS, width=128, keypoints=10)
     noise: float = 0.02
     """Standard deviation of what is added to coefficients in training."""
     head_pose: float = 0.01
@@ -100,8 +99,7 @@ class Task:
         """Keypoints and angles."""
         moved = self.network.apply({"params": params}, window)
         first = jax.tree.map(lambda x: x[:, 0], moved)
-        angles = first.angles()
-        return keypoints.transform(batch["canonical"], angles, first.translation, first.expression), angles
+        return first.place(batch["canonical"]), first.angles()
 
     def loss(self, params, stats, batch, rng):
         window = batch["window"] + self.config.noise * jax.random.normal(rng, batch["window"].shape)
@@ -120,8 +118,7 @@ class Task:
         total: dict[str, Mean] = {}
         for clip in self.held_out:
             batch = {name: jnp.asarray(values) for name, values in clip.items()}
-            numbers = self.compared(state.average, batch)
-            total = {name: total[name].merge(value) if name in total else value for name, value in numbers.items()}
+            total = mean.merged(total, self.compared(state.average, batch))
         return mean.values(total)
 
     @functools.partial(jax.jit, static_argnums=0)
@@ -164,7 +161,6 @@ def seer(folder: Path):
         canonical, _ = detector.apply(stored["keypoints"].variables, images[:1])
         motion = estimator.apply(stored["head_pose"].variables, images)
         canonical = jnp.tile(canonical, (len(images), 1, 1))
-        points = keypoints.transform(canonical, motion.angles(), motion.translation, motion.expression)
-        return {"canonical": canonical, "points": points, "angles": motion.angles()}
+        return {"canonical": canonical, "points": motion.place(canonical), "angles": motion.angles()}
 
     return lambda clip: jax.device_get(look(clip.frames.astype(np.float32) / 255))

@@ -56,7 +56,7 @@ def _renderer(folder: Path):
         points = []
         for picture in (source, driving):
             motion = estimator.apply(stored["head_pose"].variables, picture)
-            points.append(keypoints.transform(canonical, motion.angles(), motion.translation, motion.expression))
+            points.append(motion.place(canonical))
         return generator.apply(stored["generator"].variables, source, *points)[0]
 
     return reconstruct

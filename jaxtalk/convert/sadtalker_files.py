@@ -18,7 +18,6 @@ of all that were not.
 
 import collections
 import hashlib
-import json
 import logging
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
@@ -29,12 +28,11 @@ import numpy as np
 from jaxtalk.convert import pickles, sadtalker, sadtalker_vid2vid
 from jaxtalk.convert.state_dict import Rule, left_out
 from jaxtalk.errors import InputError
-from jaxtalk.io import output_folder, weights
+from jaxtalk.io import network_folder, output_folder, weights
 from jaxtalk.models import audio2exp, head_pose, keypoints, vid2vid_discriminator
 
 log = logging.getLogger("jaxtalk")
 
-MANIFEST = "manifest.json"
 LICENCE = "Apache-2.0 (SadTalker)"
 RECON_LICENCE = "MIT (Deep3DFaceRecon); its coefficients are of the Basel Face Model, which is for research only"
 
@@ -157,8 +155,7 @@ def convert(sources: Sequence[Path], destination: Path) -> None:
                         made[one.name] = _write(folder, source.name, part, one)
         if problems:
             raise InputError("; ".join(problems))
-        report = json.dumps({"sources": files, "networks": made}, indent=2)
-        (folder / MANIFEST).write_text(report + "\n", "utf-8")
+        network_folder.write_manifest(folder, files, made)
     for name, entry in made.items():
         used, unused = entry["arrays_used"], len(entry["left_out"])
         log.info("%s: %d arrays of %s, %d left out", name, used, entry["source"], unused)
@@ -226,6 +223,5 @@ def _write(folder: Path, source: str, part: str, network: Network) -> dict[str, 
         licence=network.licence,
         note=f"Converted from {part} of {source}.",
     )
-    file = f"{network.name}.safetensors"
-    weights.save(folder / file, made)
-    return {"file": file, "source": source, "part": part, "arrays_used": network.used, "left_out": network.left_out}
+    given = {"source": source, "part": part, "used": network.used, "left_out": network.left_out}
+    return network_folder.save(folder, network.name, made, **given)

@@ -6,7 +6,6 @@ Everything that is drawn at random comes from the seed and the clip's index, so 
 """
 
 import functools
-import io
 from typing import NamedTuple
 
 import jax
@@ -19,6 +18,7 @@ from jaxtalk.data.clip import Clip
 from jaxtalk.face import builtin, builtin_texture
 from jaxtalk.face.camera import Pinhole
 from jaxtalk.face.model import FaceModel, normals, pose
+from jaxtalk.io import image
 from jaxtalk.render import lighting, texture
 from jaxtalk.render.rasterise import interpolate, rasterise
 
@@ -58,7 +58,7 @@ def render(clip: Clip, seed: int, index: int, size: int) -> Video:
             chosen = np.minimum(np.arange(first, first + CHUNK), count - 1)  # one shape, so one compilation
             motion = (jnp.asarray(a[chosen]) for a in (clip.expression, clip.rotation, clip.translation))
             pictures, points = draw(model, scene, jnp.asarray(clip.identity), *motion, size)
-            frames += [_jpeg(picture, quality) for picture in np.asarray(pictures)]
+            frames += [image.jpeg(picture, quality) for picture in np.asarray(pictures)]
             landmarks.append(np.asarray(points))
         focal, centre, distance = (np.asarray(value) for value in scene.camera)
         camera = np.array([focal / SUPERSAMPLING, *centre / SUPERSAMPLING, distance], np.float32)
@@ -151,9 +151,3 @@ def draw(
         return (255 * coded + 0.5).astype(jnp.uint8), screen[model.landmarks, :2] / SUPERSAMPLING
 
     return jax.vmap(one)(expression, rotation, translation)
-
-
-def _jpeg(picture: UInt8[np.ndarray, "s s 3"], quality: int) -> bytes:
-    file = io.BytesIO()
-    Image.fromarray(picture).save(file, "JPEG", quality=quality)
-    return file.getvalue()

@@ -22,13 +22,13 @@ from scipy.spatial.transform import Rotation
 
 from jaxtalk.data import articulation, clip, phonemes
 from jaxtalk.errors import InputError
+from jaxtalk.face import face_points
 from jaxtalk.face.crop import Frame
 from jaxtalk.face.head_square import head_square
 from jaxtalk.io import output
 
 _STYLE = [field.name for field in dataclasses.fields(articulation.Style)]
 _CANVAS = 2  # side of a drawn frame over that of its crop
-_FLIP = np.array([1.0, -1.0, -1.0])  # between the axes of `jaxtalk.face` and those of a picture
 _MIRRORED = np.array([-1.0, 1.0, -1.0], np.float32)  # yaw, pitch, roll
 _JITTER = 0.1  # of brightness, contrast and each colour, as published
 
@@ -55,8 +55,7 @@ def degrees(rotation: Float[np.ndarray, "n 3"]) -> Float32[np.ndarray, "n 3"]:
 
     Both turn the same head the same way: the one with y up and z towards the viewer, the other with y down and z away.
     """
-    matrix = Rotation.from_euler("xyz", rotation).as_matrix() * (_FLIP[:, None] * _FLIP)
-    pitch, yaw, roll = Rotation.from_matrix(matrix).as_euler("XYZ", degrees=True).T
+    pitch, yaw, roll = Rotation.from_matrix(face_points.rotation(rotation)).as_euler("XYZ", degrees=True).T
     return np.stack([yaw, pitch, roll], -1).astype(np.float32)
 
 

@@ -11,10 +11,10 @@ import numpy as np
 from jaxtyping import Array, Float, Key
 
 from jaxtalk.face import mediapipe, rotation
+from jaxtalk.face.face_points import FLIP
 from jaxtalk.face.lip_shape import LIPS
 
 _MIRROR = np.array(mediapipe.MIRROR_68)
-_FLIP = np.array([1.0, -1.0, -1.0])  # between the axes of `jaxtalk.face` and those of a picture
 _TURN = 0.15  # radians: standard deviation of the turn about each axis
 _PROPORTIONS = 0.1  # natural logarithm of width and height: standard deviation
 _SEEN = (0.35, 1.2)  # how much of the lips' movement is left, in half of the stretches
@@ -29,7 +29,7 @@ def vary(rng: Key[Array, ""], landmarks: Float[Array, "b t 68 3"]) -> Float[Arra
     mirrored = jax.random.bernoulli(next(keys), 0.5, (len(points), 1, 1, 1))
     points = jnp.where(mirrored, points[:, :, _MIRROR] * jnp.array([[[[-1.0, 1.0, 1.0]]]]), points)
     turn = rotation.matrix(_TURN * jax.random.normal(next(keys), (len(points), 3)))
-    turn = turn * jnp.asarray(_FLIP[None, :, None] * _FLIP[None, None, :])
+    turn = turn * jnp.asarray(FLIP[None, :, None] * FLIP[None, None, :])
     flat = jnp.einsum("bij,btvj->btvi", turn, points)[..., :2]
     flat = flat * jnp.exp(_PROPORTIONS * jax.random.normal(next(keys), (len(flat), 1, 1, 2)))
     amount = _NOISE * jnp.exp(0.7 * jax.random.normal(next(keys), (len(flat), 1, 1, 1)))

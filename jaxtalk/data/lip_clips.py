@@ -12,13 +12,11 @@ from pathlib import Path
 import grain.python as grain
 import numpy as np
 from jaxtyping import Float, Float32
-from scipy.spatial.transform import Rotation
 
 from jaxtalk.audio import mel, speech_windows
 from jaxtalk.data import clip, clips
 from jaxtalk.errors import InputError
 from jaxtalk.face import face_points, mediapipe
-from jaxtalk.face.face_points import FLIP
 from jaxtalk.models.lip_sync_net import COLUMNS_PER_FRAME, FPS
 
 _PACE = 0.15  # natural logarithm of the largest change of pace
@@ -75,8 +73,7 @@ def face(expression, identity) -> Float32[np.ndarray, "n 68 3"]:
 
 def turned(points: Float[np.ndarray, "n 68 3"], angles: Float[np.ndarray, "n 3"]) -> Float32[np.ndarray, "n 68 3"]:
     """Landmarks with the axes of `LipClip`, turned by (pitch, yaw, roll) as `face.rotation` has it."""
-    matrix = Rotation.from_euler("xyz", angles).as_matrix() * (FLIP[:, None] * FLIP)
-    return np.einsum("nij,nvj->nvi", matrix, points).astype(np.float32)
+    return np.einsum("nij,nvj->nvi", face_points.rotation(angles), points).astype(np.float32)
 
 
 class LipStretches:

@@ -12,7 +12,6 @@ import collections
 import dataclasses
 import functools
 import hashlib
-import io
 import itertools
 from collections.abc import Iterator
 from pathlib import Path
@@ -28,7 +27,7 @@ from jaxtalk.data.clip import FPS, RATE, SAMPLES_PER_FRAME
 from jaxtalk.data.video_layouts import Source
 from jaxtalk.errors import InputError
 from jaxtalk.face import builtin, fit, tracks
-from jaxtalk.io import video
+from jaxtalk.io import image, video
 
 QUALITY = 92  # of JPEG
 SLOWEST = 20.0  # frames a second: of fewer, too many would be shown twice
@@ -152,9 +151,7 @@ def _heard(sound: _Sound, start: int, count: int) -> tuple[str, Int16[np.ndarray
 def _jpeg(picture: UInt8[np.ndarray, "h w 3"], square: video_pieces.Square, size: int) -> bytes:
     left, top, side = square
     crop = Image.fromarray(picture[top : top + side, left : left + side])
-    file = io.BytesIO()
-    crop.resize((size, size), Image.Resampling.LANCZOS).save(file, "JPEG", quality=QUALITY)
-    return file.getvalue()
+    return image.jpeg(np.asarray(crop.resize((size, size), Image.Resampling.LANCZOS)), QUALITY)
 
 
 def _in_crop(points: Float32[np.ndarray, "t 68 2"], square: video_pieces.Square, size: int):

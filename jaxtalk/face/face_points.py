@@ -9,6 +9,7 @@ from typing import NamedTuple
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
+from scipy.spatial.transform import Rotation
 
 from jaxtalk.face import builtin
 
@@ -28,6 +29,11 @@ def points() -> Points:
     model = builtin.model()
     parts = model.template, model.identity, model.expression
     return Points(*(np.asarray(part)[..., np.asarray(model.landmarks), :] * FLIP for part in parts))
+
+
+def rotation(angles: Float[np.ndarray, "n 3"]) -> Float[np.ndarray, "n 3 3"]:
+    """Matrices with the axes of a picture of (pitch, yaw, roll) as `face.rotation` has them."""
+    return Rotation.from_euler("xyz", angles).as_matrix() * (FLIP[:, None] * FLIP)
 
 
 def expressed(expression: Float[Array, "*b 52"]) -> Float[Array, "*b 68 3"]:

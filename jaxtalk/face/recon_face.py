@@ -35,7 +35,8 @@ def load(path: Path | None) -> ReconFace:
     """
     if path is None:
         return build(builtin.model(), builtin_albedo.build())
-    model, albedo = store.load(path), store.load_albedo(path)
+    model = store.load(path)
+    albedo = store.load_albedo(path, model)
     if albedo is None:
         raise InputError(f"{path}: has no colours of the skin; use BFM (jaxtalk convert bfm), or no --model")
     return build(model, albedo)

@@ -51,9 +51,12 @@ def load(path: str | Path) -> FaceModel:
     return FaceModel(**{name: jnp.asarray(array) for name, array in fields.items()}, expression_names=names)
 
 
-def load_albedo(path: str | Path) -> Albedo | None:
-    """The skin's colours at the vertices of `load(path)`; None where the file has none. InputError as for `load`."""
-    vertices = len(load(path).template)
+def load_albedo(path: str | Path, model: FaceModel) -> Albedo | None:
+    """The skin's colours at the vertices of `model`, which is `load(path)`; None where the file has none.
+
+    InputError if they do not fit.
+    """
+    vertices = len(model.template)
     with np.load(path, allow_pickle=False) as z:
         if not {"albedo_mean", "albedo_basis"} <= set(z.files):
             return None

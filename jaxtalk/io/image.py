@@ -4,6 +4,7 @@ What a picture may be and what becomes of it: turned as EXIF says; palettes, gre
 transparency over white; of an animation or a video the first frame; too many pixels scaled down, with a message.
 """
 
+import io
 import logging
 import math
 import warnings
@@ -58,6 +59,15 @@ def load(path: str | Path, max_pixels: int = 4096 * 4096) -> Image:
                 return _decoded(path, picture, max_pixels)
             except Exception as error:
                 raise InputError(f"{path}: is cut off or damaged ({_line(error)}); save it again as PNG") from error
+
+
+def jpeg(image: Image, quality: int) -> bytes:
+    """A JPEG file."""
+    import PIL.Image
+
+    file = io.BytesIO()
+    PIL.Image.fromarray(image).save(file, "JPEG", quality=quality)
+    return file.getvalue()
 
 
 def save(path: str | Path, image: Image) -> None:

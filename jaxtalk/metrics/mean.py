@@ -27,6 +27,11 @@ class Mean(NamedTuple):
         return self.sum / jnp.maximum(self.count, 1e-12)
 
 
+def merged(total: dict[str, Mean], more: dict[str, Mean]) -> dict[str, Mean]:
+    """Both together; what is in `more` alone begins."""
+    return total | {name: total[name].merge(mean) if name in total else mean for name, mean in more.items()}
+
+
 def values(metrics: dict[str, Mean]) -> dict[str, float]:
     """Plain numbers of a dict of means, for logs; waits for the device."""
     return {name: float(metric.value()) for name, metric in jax.device_get(metrics).items()}

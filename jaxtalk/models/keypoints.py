@@ -93,6 +93,10 @@ class KeypointMotion(NamedTuple):
         bins = jnp.arange(scores.shape[-1], dtype=jnp.float32)
         return BIN * jnp.einsum("...n,n->...", jax.nn.softmax(scores), bins, precision="highest") + FIRST_BIN
 
+    def place(self, canonical: Float[Array, "*b k 3"]) -> Float[Array, "*b k 3"]:
+        """Where canonical keypoints are moved to, along all axes; see `transform`."""
+        return transform(canonical, self.angles(), self.translation, self.expression)
+
 
 def rotation(angles: Float[Array, "*b 3"]) -> Float[Array, "*b 3 3"]:
     """R = R_x(pitch) R_y(yaw) R_z(roll) for (yaw, pitch, roll) in degrees."""

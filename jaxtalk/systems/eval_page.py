@@ -2,7 +2,6 @@
 
 import base64
 import html
-import io
 import itertools
 import math
 from collections.abc import Iterable, Sequence
@@ -12,7 +11,7 @@ import numpy as np
 from jaxtyping import Float, UInt8
 from PIL import Image
 
-from jaxtalk.io import video
+from jaxtalk.io import image, video
 from jaxtalk.systems import eval_table
 from jaxtalk.systems.eval_columns import BY_NAME, Column
 from jaxtalk.systems.eval_result import Evaluation, formatted
@@ -122,7 +121,5 @@ def _pictures(result: Path, truth: Path | None, fps: float, wanted: set[int]) ->
 def _image(frame: UInt8[np.ndarray, "h w 3"]) -> str:
     picture = Image.fromarray(frame)
     picture.thumbnail((_SIDE, _SIDE))
-    file = io.BytesIO()
-    picture.save(file, "JPEG", quality=85)
-    data = base64.b64encode(file.getvalue()).decode()
+    data = base64.b64encode(image.jpeg(np.asarray(picture), 85)).decode()
     return f'<img alt="" width="{picture.width}" height="{picture.height}" src="data:image/jpeg;base64,{data}">'

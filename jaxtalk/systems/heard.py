@@ -8,10 +8,8 @@ from jaxtyping import Float
 from jaxtalk.data import head_motion
 from jaxtalk.errors import InputError
 from jaxtalk.face.motion import Motion
-from jaxtalk.io import video
-from jaxtalk.systems import analyse, listen, moves, sadtalker
+from jaxtalk.systems import analyse, listen, moves
 from jaxtalk.systems.talk_options import TalkOptions
-from jaxtalk.systems.vid2vid_networks import Networks
 
 
 def motion(options: TalkOptions, wave: Float[np.ndarray, "n"]) -> Motion:
@@ -20,37 +18,19 @@ def motion(options: TalkOptions, wave: Float[np.ndarray, "n"]) -> Motion:
         raise InputError(
             "--ref-eyeblink: only SadTalker's networks look at a video's blinks; give --blink FILE instead"
         )
-    heard = listen.motion(wave, options.fps, blink=_blink(options, wave), style=options.style, seed=options.seed)
-    heard = moves.scale(heard, options.expression_scale, _pose_scale(options))
+    heard = listen.motion(wave, options.fps, blink=blink(options, wave), style=options.style, seed=options.seed)
+    heard = moves.scale(heard, options.expression_scale, pose_scale(options))
     if options.ref_pose is not None:
         heard = moves.borrow_pose(heard, analyse.pose_of_video(options.ref_pose, options))
     return moves.turn(heard, options.pitch, options.yaw, options.roll)
 
 
-def by_sadtalker(
-    options: TalkOptions, wave: Float[np.ndarray, "n"], networks: Networks, row: Float[np.ndarray, "c"]
-) -> Motion:
-    """Heard by SadTalker's networks for the portrait of `row`; key angles are left to the renderer."""
-
-    def watched(path: Path | None) -> Float[np.ndarray, "t 73"] | None:
-        if path is None:
-            return None
-        find = analyse.finder(options)
-        frames = ((frame, next(iter(find(frame)), None)) for frame in video.frames(path, fps=sadtalker.FPS))
-        return sadtalker.rows_of_video(networks.face_recon, path, frames)
-
-    eyes = watched(options.ref_eyeblink)
-    pose = eyes if options.ref_pose == options.ref_eyeblink else watched(options.ref_pose)
-    given = {"blink": _blink(options, wave), "style": options.style, "seed": options.seed, "eyes": eyes}
-    heard = sadtalker.motion(networks, row, wave, options.fps, **given)
-    return sadtalker.adjusted(heard, options.expression_scale, _pose_scale(options), pose)
-
-
-def _pose_scale(options: TalkOptions) -> float:
+def pose_scale(options: TalkOptions) -> float:
+    """Factor on the head motion."""
     return 0.0 if options.still else options.pose_scale
 
 
-def _blink(options: TalkOptions, wave: Float[np.ndarray, "n"]) -> Float[np.ndarray, "t"]:
+def blink(options: TalkOptions, wave: Float[np.ndarray, "n"]) -> Float[np.ndarray, "t"]:
     """Closure of the lids in each frame."""
     frames = listen.frame_count(len(wave), options.fps)
     if options.blink == "none":

@@ -23,7 +23,7 @@ def scale(motion: Motion, expression: float, pose: float) -> Motion:
 
 def turn(motion: Motion, pitch: tuple[float, ...], yaw: tuple[float, ...], roll: tuple[float, ...]) -> Motion:
     """Adds key angles in degrees, evenly spaced over the whole motion and linear between."""
-    added = np.stack([_over_time(keys, len(motion)) for keys in (pitch, yaw, roll)], axis=-1)
+    added = np.stack([over_time(keys, len(motion), 0.0) for keys in (pitch, yaw, roll)], axis=-1)
     return dataclasses.replace(motion, rotation=motion.rotation + np.deg2rad(added).astype(np.float32))
 
 
@@ -53,7 +53,8 @@ def read_blinks(path: Path, frames: int) -> Float[np.ndarray, "t"]:
     return np.resize(closure, frames)
 
 
-def _over_time(keys, frames):
+def over_time(keys: tuple[float, ...], frames: int, nothing: float) -> Float[np.ndarray, "t"]:
+    """Key values, evenly spaced over all frames and linear between; `nothing` where there are no keys."""
     if not keys:
-        return np.zeros(frames)
+        return np.full(frames, nothing)
     return np.interp(np.linspace(0, 1, frames), np.linspace(0, 1, len(keys)), keys)

@@ -21,8 +21,10 @@ from jaxtalk.audio import mel
 from jaxtalk.errors import InputError
 from jaxtalk.face import recon_crop, recon_geometry
 from jaxtalk.face.motion import Motion, resample
+from jaxtalk.io import video
 from jaxtalk.models import audio2pose
-from jaxtalk.systems import moves
+from jaxtalk.systems import analyse, heard, moves
+from jaxtalk.systems.talk_options import TalkOptions
 from jaxtalk.systems.vid2vid_networks import Network, Networks
 
 FPS = 25.0
@@ -31,6 +33,23 @@ POSE = slice(64, 70)  # of a row: angles in radians, translation in decimetres
 NAMES = tuple(f"bfm_{k}" for k in range(EXPRESSION))
 STEP = 64  # frames that ExpNet hears in one call
 _CROPS = 8  # pictures that Deep3DFaceRecon sees in one call
+
+
+def hear(options: TalkOptions, wave: Float[np.ndarray, "n"], networks: Networks, row: Float[np.ndarray, "c"]) -> Motion:
+    """Heard by SadTalker's networks for the portrait of `row`; key angles are left to the renderer."""
+
+    def watched(path: Path | None) -> Float[np.ndarray, "t 73"] | None:
+        if path is None:
+            return None
+        find = analyse.finder(options)
+        frames = ((frame, next(iter(find(frame)), None)) for frame in video.frames(path, fps=FPS))
+        return rows_of_video(networks.face_recon, path, frames)
+
+    eyes = watched(options.ref_eyeblink)
+    pose = eyes if options.ref_pose == options.ref_eyeblink else watched(options.ref_pose)
+    given = {"blink": heard.blink(options, wave), "style": options.style, "seed": options.seed, "eyes": eyes}
+    moved = motion(networks, row, wave, options.fps, **given)
+    return adjusted(moved, options.expression_scale, heard.pose_scale(options), pose)
 
 
 def rows_of(

@@ -102,12 +102,12 @@ def _warp(options: TalkOptions, speech: Speech) -> tuple[analyse.Analysed, Motio
 
 def _networks(options: TalkOptions, speech: Speech):
     """The same where networks draw."""
-    from jaxtalk.systems import vid2vid
+    from jaxtalk.systems import sadtalker, vid2vid
 
     portrait = vid2vid.portrait(options)
     networks = portrait.networks
     if networks.published:
-        return portrait, heard.by_sadtalker(options, speech.wave, networks, portrait.row), networks.files()
+        return portrait, sadtalker.hear(options, speech.wave, networks, portrait.row), networks.files()
     files = {name: weights.shipped(name) for name in listen.NETWORKS}
     return portrait, heard.motion(options, speech.wave), files | networks.files()
 

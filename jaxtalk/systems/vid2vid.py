@@ -21,7 +21,7 @@ from jaxtalk.face.motion import Motion, resample
 from jaxtalk.io import image
 from jaxtalk.models import keypoints, motion_mapping
 from jaxtalk.render import paste, rest
-from jaxtalk.systems import analyse, framing, sadtalker, vid2vid_networks
+from jaxtalk.systems import analyse, framing, moves, sadtalker, vid2vid_networks
 from jaxtalk.systems.talk_options import Keys, TalkOptions
 from jaxtalk.systems.vid2vid_networks import Networks
 
@@ -143,10 +143,8 @@ def _keypoints(encoded: Encoded, rows: Float[np.ndarray, "t c"]) -> Float[np.nda
 
 
 def _view(keys: tuple[Keys, Keys, Keys], frames: int) -> Float[np.ndarray, "t 3"]:
-    """Key angles over the whole clip, evenly spaced and linear between; NaN where there are none."""
-    at = np.linspace(0, 1, frames)
-    each = [np.interp(at, np.linspace(0, 1, len(k)), k) if k else np.full(frames, np.nan) for k in keys]
-    return np.stack(each, -1).astype(np.float32)
+    """Key angles over the whole clip; NaN where there are none."""
+    return np.stack([moves.over_time(each, frames, np.nan) for each in keys], -1).astype(np.float32)
 
 
 @functools.partial(jax.jit, static_argnums=0)

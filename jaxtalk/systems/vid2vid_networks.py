@@ -10,7 +10,6 @@
 """
 
 import functools
-import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -21,12 +20,11 @@ import jax.numpy as jnp
 
 from jaxtalk.errors import InputError
 from jaxtalk.face import arkit
-from jaxtalk.io import weights
+from jaxtalk.io import network_folder, weights
 from jaxtalk.models import audio2exp, audio2pose, face_recon, keypoints, motion_mapping, vid2vid_generator
 
 OURS = len(arkit.NAMES) + 6  # coefficients of Motion: expression, rotation, translation
 PIXELS = 256  # side of what SadTalker's renderer draws, unless its file says 512
-MANIFEST = "manifest.json"
 
 
 class Network(NamedTuple):
@@ -186,7 +184,7 @@ KINDS: dict[str, tuple[Callable, type, Callable]] = {
 def _size(folder: Path) -> int:
     """As the manifest says, or the name of the published file that the generator is from."""
     try:
-        made = json.loads((folder / MANIFEST).read_text("utf-8"))
+        made = network_folder.read_manifest(folder)
         if "size" in made:
             return int(made["size"])
         return 512 if "512" in made["networks"]["generator"]["source"] else PIXELS

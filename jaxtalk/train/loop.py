@@ -38,7 +38,7 @@ def run(experiment: Experiment, folder: Path, devices: list | None = None):
             if last:
                 break
             state, metrics = step(state, parallel.put(next(batches), mesh))
-            total = {k: total[k].merge(v) if k in total else v for k, v in metrics.items()}
+            total = mean.merged(total, metrics)
             if (i + 1) % experiment.log_every == 0:
                 numbers = mean.values(total)
                 seconds, total = time.perf_counter() - clock, {}

@@ -64,9 +64,9 @@ def test_a_stored_face_needs_colours(tmp_path, albedo):
     np.testing.assert_array_equal(stored.albedo.basis, own.albedo.basis)
     np.testing.assert_array_equal(stored.skin, own.skin)
     store.save(tmp_path / "grey.npz", builtin.model())
-    assert store.load_albedo(tmp_path / "grey.npz") is None
+    assert store.load_albedo(tmp_path / "grey.npz", store.load(tmp_path / "grey.npz")) is None
     with pytest.raises(InputError, match="grey.npz: has no colours"):
         recon_face.load(tmp_path / "grey.npz")
     store.save(tmp_path / "other.npz", builtin.model(), Albedo(jnp.zeros((5, 3)), jnp.zeros((2, 5, 3))))
     with pytest.raises(InputError, match="other.npz: is a damaged face model"):
-        store.load_albedo(tmp_path / "other.npz")
+        store.load_albedo(tmp_path / "other.npz", store.load(tmp_path / "other.npz"))

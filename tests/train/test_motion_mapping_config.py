@@ -10,7 +10,7 @@ from jaxtalk.data import head_clips
 from jaxtalk.io import weights
 from jaxtalk.models import motion_mapping
 
-NETWORK = motion_mapping.Config(coefficients=config.COEFFICIENTS, width=16, layers=1, keypoints=3)
+NETWORK = motion_mapping.Config(coefficients=config.OURS, width=16, layers=1, keypoints=3)
 
 
 @pytest.fixture(autouse=True)
