@@ -86,7 +86,7 @@ def test_frames_of_the_corpus_show_the_moments(record, monkeypatch):
 
     monkeypatch.setattr(clip_frames, "TEXTURE", 64)
     monkeypatch.setattr(clip_frames, "draw", draw)
-    render, moments = recon_frames.of_corpus([None, record], 32), recon_frames.moments(record)
+    render, moments = recon_frames.of_corpus([{}, record], 32), recon_frames.moments(record)
     for k in (2, 5):
         drawn = render(recon_frames.FRAMES + k)
         assert (drawn.image == k).all() and (drawn.landmarks == k).all() and (drawn.alpha == 255).all()
