@@ -1,11 +1,18 @@
 """Strictness for every test: eight simulated devices, no silent broadcasting, warnings are errors (pyproject.toml)."""
 
+import os
 from pathlib import Path
 
 import absl.flags
 import jax
 import pytest
 
+# Nine tenths of the suite's time went into LLVM's optimisation of functions that run once. Without it and without the
+# fusion emitters (MLIR takes as long; later jaxlibs do not know the flag) the suite takes 10 minutes instead of 23.
+# XLA's own passes stay as they are. XLA_FLAGS= gives what users get, for tests that train long.
+FAST_COMPILE = "--xla_backend_optimization_level=0 --xla_llvm_disable_expensive_passes=true"
+FUSION_EMITTERS = " --xla_cpu_use_fusion_emitters=false" if jax.__version_info__ < (0, 11) else ""
+os.environ.setdefault("XLA_FLAGS", FAST_COMPILE + FUSION_EMITTERS)
 jax.config.update("jax_num_cpu_devices", 8)
 jax.config.update("jax_numpy_rank_promotion", "raise")
 absl.flags.FLAGS.mark_as_parsed()  # grain reads absl flags, which nobody parses under pytest

