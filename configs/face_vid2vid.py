@@ -22,7 +22,7 @@ import optax
 from jaxtalk.data import corpus, head_clips, talking_videos
 from jaxtalk.errors import InputError
 from jaxtalk.io import network_folder, weights
-from jaxtalk.losses import gan, perceptual, photo
+from jaxtalk.losses import gan, perceptual
 from jaxtalk.losses import keypoints as keypoint_losses
 from jaxtalk.metrics import lpips, mean, psnr
 from jaxtalk.metrics.mean import Mean
@@ -83,8 +83,6 @@ class Weights:
     """Of each map of features."""
     pixels: float = 0.0
     """Of the mean difference of colours, which the paper does not have."""
-    mouth: float = 0.0
-    """Of the distance of colours about the mouth, a hundredth of the picture: the paper does not have it either."""
     adversarial: float = 1.0
     matching: float = 10.0
     """Of each map of the discriminator."""
@@ -245,8 +243,6 @@ class Task:
             terms["perceptual"] = perceptual.perceptual(extract, made, driving, weight.perceptual, self.config.scales)
         if weight.pixels:
             terms["pixels"] = weight.pixels * jnp.abs(made - driving).mean((1, 2, 3))
-        if weight.mouth:
-            terms["mouth"] = weight.mouth * photo.photo(made, driving, batch["mouth"])
         if weight.equivariance:
             apart = keypoint_losses.equivariance(points[1], points[2], warp.place)
             terms["equivariance"] = weight.equivariance * apart

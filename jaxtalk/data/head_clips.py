@@ -30,7 +30,6 @@ from jaxtalk.io import output
 _STYLE = [field.name for field in dataclasses.fields(articulation.Style)]
 _CANVAS = 2  # side of a drawn frame over that of its crop
 _MIRRORED = np.array([-1.0, 1.0, -1.0], np.float32)  # yaw, pitch, roll
-_LIPS = slice(48, 68)
 _JITTER = 0.1  # of brightness, contrast and each colour, as published
 
 
@@ -42,7 +41,6 @@ class HeadClip:
     person: str  # clips of one person have the same
     frames: UInt8[np.ndarray, "n s s 3"]
     shown: Int[np.ndarray, "n"]  # which of the clip's frames these are, ascending
-    landmarks: Float32[np.ndarray, "n 68 2"]  # in pixels of these pictures
     expression: Float32[np.ndarray, "t 52"]
     rotation: Float32[np.ndarray, "t 3"]  # (pitch, yaw, roll) in radians, as `jaxtalk.face` has it
     translation: Float32[np.ndarray, "t 3"]  # metres
@@ -109,11 +107,9 @@ def _cut(record, frames, landmarks, shown, size) -> HeadClip:
     square = head_square(landmarks.mean(0))
     frame = Frame(square.centre, np.float64(square.side), np.float64(0.0))
     pictures = [cut(Image.open(io.BytesIO(picture)).convert("RGB"), frame, size) for picture in frames]
-    corner = frame.centre - frame.side / 2
-    points = ((landmarks - corner) * (size / frame.side)).astype(np.float32)
     motion = (np.asarray(record[key], np.float32) for key in ("expression", "rotation", "translation"))
     person = _text(record["person"]) if "person" in record else name(record)
-    return HeadClip(name(record), person, np.stack(pictures), shown, points, *motion)
+    return HeadClip(name(record), person, np.stack(pictures), shown, *motion)
 
 
 def write(folder: Path, makers: Mapping[str, Callable[[], HeadClip]]) -> None:
@@ -148,17 +144,13 @@ class Pairs:
         return len(self._clips)
 
     def pair(self, index: int, rng: np.random.Generator) -> dict[str, np.ndarray]:
-        """`source` and `driving` [s, s, 3] from 0 to 1 and their `_angles` [3], mirrored and tinted at random.
-
-        `mouth` [s, s] says how near each pixel is to the mouth of `driving`.
-        """
+        """`source` and `driving` [s, s, 3] from 0 to 1 and their `_angles` [3], mirrored and tinted at random."""
         places = rng.choice(self._kept[index], 2, replace=False)
         frames = self._clips[index].frames[places].astype(np.float32) / 255
         angles = self._angles[index][places]
-        mouth = near_mouth(self._clips[index].landmarks[places[1]], frames.shape[1])
         if rng.random() < 0.5:
-            frames, angles, mouth = frames[:, :, ::-1], angles * _MIRRORED, mouth[:, ::-1]
-        return _named(tint(rng, frames), angles) | {"mouth": mouth}
+            frames, angles = frames[:, :, ::-1], angles * _MIRRORED
+        return _named(tint(rng, frames), angles)
 
     def held_out(self, index: int, count: int) -> list[dict[str, np.ndarray]]:
         """`count` frames of what is left of a clip, driving its very first frame."""
@@ -174,15 +166,6 @@ def _named(frames, angles) -> dict[str, np.ndarray]:
     return dict(zip(names, frames, strict=True)) | {
         f"{name}_angles": value for name, value in zip(names, angles, strict=True)
     }
-
-
-def near_mouth(landmarks: Float[np.ndarray, "68 2"], size: int) -> Float32[np.ndarray, "s s"]:
-    """1 in the middle of the mouth, 0.6 at its corners and as far above and below them, 0 far from it."""
-    lips = landmarks[_LIPS]
-    width = max(np.linalg.norm(lips[6] - lips[0]), 1.0)  # of its corners
-    steps = (np.arange(size)[:, None] + 0.5 - lips.mean(0)) / (width / 2)
-    across, down = np.exp(-0.5 * steps**2).T
-    return (down[:, None] * across).astype(np.float32)
 
 
 def tint(rng: np.random.Generator, frames: Float32[np.ndarray, "n h w 3"]) -> Float32[np.ndarray, "n h w 3"]:

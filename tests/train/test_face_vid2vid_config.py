@@ -42,8 +42,7 @@ def heads(monkeypatch):
         rng = np.random.default_rng(seed)
         motion = [rng.normal(0, 0.2, (8, n)).astype(np.float32) for n in (52, 3, 3)]
         frames = rng.integers(0, 256, (8, SIZE, SIZE, 3)).astype(np.uint8)
-        landmarks = rng.uniform(0, SIZE, (8, 68, 2)).astype(np.float32)
-        return head_clips.HeadClip(str(seed), str(seed), frames, np.arange(8), landmarks, *motion)
+        return head_clips.HeadClip(str(seed), str(seed), frames, np.arange(8), *motion)
 
     monkeypatch.setattr(config, "clips", lambda given: ([clip(0), clip(1)], [clip(2)]))
     monkeypatch.setattr(config, "own_features", lambda: lambda image: [image])
@@ -122,14 +121,13 @@ def test_the_gradient_of_the_whole_generator_loss_is_finite_everywhere(whole):
 
 @pytest.mark.parametrize("left_out", ["adversarial", "perceptual"])
 def test_a_weight_of_zero_leaves_a_loss_out(left_out):
-    zero = {left_out: 0.0} | ({"matching": 0.0} if left_out == "adversarial" else {"mouth": 1.0})
+    zero = {left_out: 0.0} | ({"matching": 0.0} if left_out == "adversarial" else {})
     task = config.Task(config.Config(**SMALL, weights=config.Weights(**zero)))
     states, metrics = jax.eval_shape(
         lambda rng, batch: task.step()(task.init(rng), batch), jax.random.key(0), batch_of(task)
     )
     assert ("discriminator" in states) == (left_out != "adversarial")
     assert f"generator/{left_out}" not in metrics and "generator/prior" in metrics
-    assert ("generator/mouth" in metrics) == (left_out != "adversarial")
 
 
 @pytest.mark.slow

@@ -24,10 +24,7 @@ def seen(monkeypatch):
         steps[:, :3] = rng.normal(0, 0.3, (40, 3)).cumsum(0)  # three of the coefficients move
         still = np.zeros((40, 3), np.float32)
         frames = np.zeros((20, 4, 4, 3), np.uint8)
-        landmarks = np.zeros((20, 68, 2), np.float32)
-        return head_clips.HeadClip(
-            str(seed), str(seed), frames, 2 * np.arange(20), landmarks, steps, still, still + seed
-        )
+        return head_clips.HeadClip(str(seed), str(seed), frames, 2 * np.arange(20), steps, still, still + seed)
 
     def see(chosen):
         points = (chosen.expression[chosen.shown] @ effect).reshape(-1, 3, 3)
