@@ -43,6 +43,8 @@ class Config(face_vid2vid.Data):
     network: motion_mapping.Config = motion_mapping.Config(coefficients=OURS, width=128, keypoints=10)
     noise: float = 0.02
     """Standard deviation of what is added to coefficients in training."""
+    movement: float = 4.0
+    """Weight of the keypoints' difference between two pictures of a clip: where they lie, Motion does not tell."""
     head_pose: float = 0.01
     """Weight of the angles, in degrees, beside the mean distance of the keypoints."""
     batch: int = 64
@@ -77,6 +79,7 @@ class Task:
             [self.examples(see(clip), clip) for clip in chosen] for chosen in face_vid2vid.clips(config)
         )
         self.learnt = {name: np.concatenate([one[name] for one in learnt]) for name in learnt[0]}
+        self.ends = np.cumsum([len(one["window"]) for one in learnt])
 
     def examples(self, seen: dict[str, np.ndarray], clip: head_clips.HeadClip) -> dict[str, np.ndarray]:
         """Each picture's window of coefficients [n, 27, 58], and what was seen of it."""
@@ -85,11 +88,15 @@ class Task:
         return seen | {"window": rows(clip)[np.clip(places, 0, len(clip.rotation) - 1)]}
 
     def data(self):
-        def example(index: int) -> dict[str, np.ndarray]:
-            return {name: values[index] for name, values in self.learnt.items()}
+        """Batches of pairs of pictures of one clip: [b, 2, ...]."""
+
+        def pair(index: int, rng: np.random.Generator) -> dict[str, np.ndarray]:
+            clip = int(np.searchsorted(self.ends, index, side="right"))
+            other = rng.integers(self.ends[clip - 1] if clip else 0, self.ends[clip])
+            return {name: values[[index, other]] for name, values in self.learnt.items()}
 
         order = grain.MapDataset.range(len(self.learnt["window"])).seed(self.config.seed).shuffle().repeat()
-        return order.map(example).batch(self.config.batch, drop_remainder=True)
+        return order.random_map(pair).batch(self.config.batch, drop_remainder=True)
 
     def init(self, rng):
         window = jnp.zeros((1, self.config.network.window, self.config.network.coefficients))
@@ -102,12 +109,15 @@ class Task:
         return first.place(batch["canonical"]), first.angles()
 
     def loss(self, params, stats, batch, rng):
+        batch = jax.tree.map(lambda x: x.reshape(-1, *x.shape[2:]), batch)
         window = batch["window"] + self.config.noise * jax.random.normal(rng, batch["window"].shape)
         points, angles = self.placed(params, batch, window)
-        apart = jnp.abs(points - batch["points"]).mean((1, 2))
+        off = points - batch["points"]
+        apart, moved = jnp.abs(off).mean((1, 2)), jnp.abs(off[::2] - off[1::2]).mean((1, 2))
         turned = losses.head_pose(angles, batch["angles"])
-        metrics = {"keypoints": Mean.of(apart), "angles": Mean.of(turned)}
-        return apart.mean() + self.config.head_pose * turned.mean(), (stats, metrics)
+        metrics = {"keypoints": Mean.of(apart), "movement": Mean.of(moved), "angles": Mean.of(turned)}
+        loss = apart.mean() + self.config.movement * moved.mean() + self.config.head_pose * turned.mean()
+        return loss, (stats, metrics)
 
     def evaluate(self, state) -> dict[str, float]:
         """Mean distance of keypoints of people who were not learnt from, where each clip's mean is taken away.

@@ -8,6 +8,7 @@ import pytest
 from configs import motion_mapping as config
 from jaxtalk.data import head_clips
 from jaxtalk.io import weights
+from jaxtalk.metrics import mean
 from jaxtalk.models import motion_mapping
 
 NETWORK = motion_mapping.Config(coefficients=config.OURS, width=16, layers=1, keypoints=3)
@@ -43,6 +44,26 @@ def test_windows_are_centred_on_their_pictures_and_end_with_the_clip(tmp_path):
     np.testing.assert_array_equal(first[: middle + 1, :52], np.tile(clip.expression[:1], (middle + 1, 1)))
     np.testing.assert_array_equal(last[middle:-1, :52], clip.expression[38:][np.minimum(np.arange(middle), 1)])
     np.testing.assert_allclose(first[:, 55:], 0, atol=1e-6)  # where a head is on the whole is not heard
+
+
+def test_pairs_are_two_pictures_of_one_clip(tmp_path):
+    task = config.Task(config.Config(networks=tmp_path, network=NETWORK, batch=40))
+    seen = [
+        np.flatnonzero((task.learnt["window"] == window).all((1, 2)))
+        for window in task.data()[1]["window"].reshape(80, -1, 58)
+    ]
+    first, second = np.array([places[0] for places in seen]).reshape(40, 2).T
+    assert (first // 20 == second // 20).all() and (first != second).mean() > 0.8 and len(set(first)) == 40
+
+
+def test_where_a_persons_keypoints_lie_costs_no_movement(tmp_path):
+    task = config.Task(config.Config(networks=tmp_path, network=NETWORK, noise=0.0, batch=4))
+    state, batch = task.init(jax.random.key(0)), jax.tree.map(jnp.asarray, task.data()[0])
+    elsewhere = batch | {"points": batch["points"] + jnp.arange(4.0)[:, None, None, None]}
+    loss = jax.jit(lambda batch: task.loss(state.params, {}, batch, jax.random.key(1))[1][1])
+    here, there = (mean.values(loss(one)) for one in (batch, elsewhere))
+    assert there["movement"] == pytest.approx(here["movement"], rel=1e-3)
+    assert there["keypoints"] > here["keypoints"] + 1
 
 
 @pytest.mark.slow
