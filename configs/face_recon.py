@@ -5,7 +5,11 @@ jaxtalk train face_recon --corpus corpus
 
 No coefficient is taught: the network's face is drawn by our rasteriser and compared with the picture by colour, by 68
 landmarks and by a face recognition network (Deng et al., CVPRW 2019, sec. 4, with the weights of the published code).
-With --model from `jaxtalk convert bfm` the coefficients are SadTalker's. See docs/face_recon.md.
+With --model from `jaxtalk convert bfm` the coefficients are SadTalker's.
+
+Two cores, 64 pixels, 2,400 steps, 17 minutes beside other work: landmarks of people in 27 videos are 0.075 of the eyes'
+distance off, those of the mean face fitted to each frame 0.091; shape and expression are hardly found
+(docs/face_recon.md).
 """
 
 import dataclasses
@@ -85,7 +89,7 @@ class Config:
     """The published weights of colours, landmarks, recognition, coefficients, grey light and even skin."""
     batch: int = 16
     steps: int = 2000
-    rate: float = 1e-3
+    rate: float = 5e-4
     seed: int = 0
 
     def experiment(self) -> Experiment:
