@@ -30,6 +30,7 @@ from jaxtalk.data import backgrounds, face_augment, face_renders, head_mesh, ren
 from jaxtalk.face import align
 from jaxtalk.face.crop import Frame, resample
 from jaxtalk.io import weights
+from jaxtalk.io.image import jpeg
 from jaxtalk.losses import identity as losses
 from jaxtalk.metrics.auc import auc
 from jaxtalk.metrics.mean import Mean
@@ -218,9 +219,7 @@ def _compress(rng: np.random.Generator, image: np.ndarray) -> np.ndarray:
         small = int(picture.width * rng.uniform(0.35, 1.0))
         picture = picture.resize((small, small), Image.Resampling.BOX).resize(picture.size, Image.Resampling.BICUBIC)
     if rng.random() < 0.6:
-        stream = io.BytesIO()
-        picture.save(stream, "JPEG", quality=int(rng.integers(15, 90)))
-        picture = Image.open(stream)
+        picture = Image.open(io.BytesIO(jpeg(np.asarray(picture), int(rng.integers(15, 90)))))
     return np.asarray(picture)
 
 

@@ -157,7 +157,7 @@ def evaluate(task: Task, variables) -> dict[str, float]:
             "held_out_face_right": Mean.of(right.astype(jnp.float32)),
         }
         total = mean.merged(total, numbers)
-    return {k: float(v.value()) for k, v in total.items()}
+    return mean.values(total)
 
 
 def save(path: Path, variables) -> None:

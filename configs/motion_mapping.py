@@ -79,7 +79,7 @@ class Task:
             [self.examples(see(clip), clip) for clip in chosen] for chosen in face_vid2vid.clips(config)
         )
         self.learnt = {name: np.concatenate([one[name] for one in learnt]) for name in learnt[0]}
-        self.ends = np.cumsum([len(one["window"]) for one in learnt])
+        self.starts = np.cumsum([0, *(len(one["window"]) for one in learnt)])  # of the clips, and the end of the last
 
     def examples(self, seen: dict[str, np.ndarray], clip: head_clips.HeadClip) -> dict[str, np.ndarray]:
         """Each picture's window of coefficients [n, 27, 58], and what was seen of it."""
@@ -91,8 +91,8 @@ class Task:
         """Batches of pairs of pictures of one clip: [b, 2, ...]."""
 
         def pair(index: int, rng: np.random.Generator) -> dict[str, np.ndarray]:
-            clip = int(np.searchsorted(self.ends, index, side="right"))
-            other = rng.integers(self.ends[clip - 1] if clip else 0, self.ends[clip])
+            after = np.searchsorted(self.starts, index, side="right")
+            other = rng.integers(self.starts[after - 1], self.starts[after])
             return {name: values[[index, other]] for name, values in self.learnt.items()}
 
         order = grain.MapDataset.range(len(self.learnt["window"])).seed(self.config.seed).shuffle().repeat()
