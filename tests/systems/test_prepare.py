@@ -236,7 +236,6 @@ def test_what_is_done_is_not_done_again_and_new_videos_are_added(whole, people, 
         prepare.run(options(videos, out, size=32))
 
 
-@pytest.mark.slow
 def test_clips_of_no_use_are_set_aside_with_the_reason(tmp_path, monkeypatch):
     videos, out = tmp_path / "videos", tmp_path / "records"
     talker(videos / "good.mp4", frames=12)

@@ -68,10 +68,7 @@ def refused(capsys, *arguments, **settings) -> str:
     return lines[0]
 
 
-SLOW_CROPS = [pytest.param(crop, marks=pytest.mark.slow) for crop in ("extcrop", "resize", "extfull")]
-
-
-@pytest.mark.parametrize("crop", ["crop", "full", *SLOW_CROPS])
+@pytest.mark.parametrize("crop", ["crop", "extcrop", "resize", "full", "extfull"])
 def test_every_crop_mode_of_sadtalker_gives_a_video(crop, given, tmp_path, monkeypatch):
     sizes, draw = [], vid2vid._draw
     monkeypatch.setattr(vid2vid, "_draw", lambda *rest: sizes.append(len(rest[-1])) or draw(*rest))
@@ -87,7 +84,6 @@ def test_every_crop_mode_of_sadtalker_gives_a_video(crop, given, tmp_path, monke
     assert sizes == [8, 8, 8, 8]  # memory does not grow with the length
 
 
-@pytest.mark.slow
 def test_our_own_networks_are_driven_by_our_motion(given, tmp_path):
     outputs = tmp_path / "talk.mp4", tmp_path / "talk.npz"
     talk(given, outputs[0], str(outputs[1]), "--yaw", "10", weights="ours", size=())

@@ -130,7 +130,6 @@ def test_a_weight_of_zero_leaves_a_loss_out(left_out):
     assert f"generator/{left_out}" not in metrics and "generator/prior" in metrics
 
 
-@pytest.mark.slow
 def test_accumulated_batches_make_one_step():
     task = config.Task(config.Config(**SMALL, accumulate=2))
     single = config.Task(config.Config(**SMALL))
