@@ -22,7 +22,7 @@ import numpy as np
 from tqdm import tqdm
 
 from configs import expnet
-from jaxtalk.data import mel_augment, phonemes, speech_frames
+from jaxtalk.data import host_rows, mel_augment, phonemes, speech_frames
 from jaxtalk.face.arkit import INDEX, NAMES
 from jaxtalk.io import weights
 from jaxtalk.nn import mel_encoder
@@ -176,4 +176,4 @@ def stream(parts: list[Part], shares: list[float], batch: int, seed: int) -> gra
         .map(functools.partial(row, part))
         for i, part in enumerate(parts)
     ]
-    return grain.MapDataset.mix(datasets, shares).batch(batch)
+    return host_rows.batches(grain.MapDataset.mix(datasets, shares), batch)

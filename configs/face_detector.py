@@ -19,7 +19,7 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 
-from jaxtalk.data import backgrounds, detector_scenes, face_augment, face_renders, head_mesh, render_set
+from jaxtalk.data import backgrounds, detector_scenes, face_augment, face_renders, head_mesh, host_rows, render_set
 from jaxtalk.io import weights
 from jaxtalk.losses.detection import detection
 from jaxtalk.metrics.mean import Mean
@@ -89,7 +89,7 @@ class Task:
 
     def data(self):
         order = grain.MapDataset.range(self.config.batch * 1000).seed(self.config.seed).repeat()
-        return order.random_map(self.example).batch(self.config.batch).map_with_index(self.scenes)
+        return order.random_map(self.example).batch(self.config.batch).map_with_index(self.scenes).map(host_rows.own)
 
     def example(self, _: int, rng: np.random.Generator):
         beast = rng.random(HEADS) < SHARE_OF_BEASTS

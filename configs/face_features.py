@@ -26,7 +26,7 @@ import numpy as np
 import optax
 from PIL import Image
 
-from jaxtalk.data import backgrounds, face_augment, face_renders, head_mesh, render_set
+from jaxtalk.data import backgrounds, face_augment, face_renders, head_mesh, host_rows, render_set
 from jaxtalk.face import align
 from jaxtalk.face.crop import Frame, resample
 from jaxtalk.io import weights
@@ -105,7 +105,7 @@ class Task:
     def data(self):
         order = grain.MapDataset.range(len(self.people)).seed(self.config.seed).shuffle().repeat()
         pairs = order.random_map(self.pair).batch(self.config.batch // 2)
-        batches = pairs.map(_side_by_side).map_with_index(self.crops)
+        batches = pairs.map(_side_by_side).map_with_index(self.crops).map(host_rows.own)
         # The default would make 500 batches before the first step.
         return batches.to_iter_dataset(grain.ReadOptions(num_threads=2, prefetch_buffer_size=8))
 

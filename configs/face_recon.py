@@ -30,6 +30,7 @@ from jaxtalk.data import (
     face_augment,
     face_renders,
     head_mesh,
+    host_rows,
     recon_crops,
     recon_frames,
     render_set,
@@ -139,7 +140,7 @@ class Task:
             .random_map(functools.partial(self.example, renders))
             for k, renders in enumerate(self.sets.values())
         ]
-        batches = grain.MapDataset.mix(parts).batch(self.config.batch).map_with_index(self.crops)
+        batches = grain.MapDataset.mix(parts).batch(self.config.batch).map_with_index(self.crops).map(host_rows.own)
         return batches.to_iter_dataset(grain.ReadOptions(num_threads=1, prefetch_buffer_size=4))
 
     def example(self, renders, index: int, rng: np.random.Generator):

@@ -25,7 +25,7 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 
-from jaxtalk.data import backgrounds, face_augment, face_renders, head_mesh, render_set
+from jaxtalk.data import backgrounds, face_augment, face_renders, head_mesh, host_rows, render_set
 from jaxtalk.io import weights
 from jaxtalk.losses import landmarks as losses
 from jaxtalk.metrics import mean
@@ -103,7 +103,7 @@ class Task:
             for i, (order, heads, face, _) in enumerate(sources)
         ]
         batches = grain.MapDataset.mix(parts, [share for *_, share in sources]).batch(self.config.batch)
-        return batches.map_with_index(self.crops)
+        return batches.map_with_index(self.crops).map(host_rows.own)
 
     def example(self, heads, is_face: bool, index: int, rng: np.random.Generator):
         image, points = heads[int(index)]

@@ -20,7 +20,7 @@ import numpy as np
 import optax
 
 from configs import face_vid2vid
-from jaxtalk.data import head_clips
+from jaxtalk.data import head_clips, host_rows
 from jaxtalk.io import weights
 from jaxtalk.losses import keypoints as losses
 from jaxtalk.metrics import mean
@@ -96,7 +96,7 @@ class Task:
             return {name: values[[index, other]] for name, values in self.learnt.items()}
 
         order = grain.MapDataset.range(len(self.learnt["window"])).seed(self.config.seed).shuffle().repeat()
-        return order.random_map(pair).batch(self.config.batch, drop_remainder=True)
+        return host_rows.batches(order.random_map(pair), self.config.batch)
 
     def init(self, rng):
         window = jnp.zeros((1, self.config.network.window, self.config.network.coefficients))

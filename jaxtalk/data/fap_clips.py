@@ -15,7 +15,7 @@ import numpy as np
 from jaxtyping import Float, Float32, Int
 
 from jaxtalk.audio import load, mixed_features, stft
-from jaxtalk.data import clip, clips
+from jaxtalk.data import clip, clips, host_rows
 from jaxtalk.face import builtin, fap_motion
 from jaxtalk.face.arkit import NAMES
 from jaxtalk.face.motion import Motion
@@ -91,4 +91,4 @@ def stream(
         return order.map(lambda i: {"window": windows[i], "pattern": np.int32(patterns[i])})
 
     parts = [frames(windows, patterns, seed + i) for i, (windows, patterns, _) in enumerate(sources)]
-    return grain.MapDataset.mix(parts, [share for *_, share in sources]).batch(batch)
+    return host_rows.batches(grain.MapDataset.mix(parts, [share for *_, share in sources]), batch)

@@ -20,7 +20,7 @@ from jaxtyping import Float, Float32, Int, UInt8
 from PIL import Image
 from scipy.spatial.transform import Rotation
 
-from jaxtalk.data import articulation, clip, phonemes
+from jaxtalk.data import articulation, clip, host_rows, phonemes
 from jaxtalk.errors import InputError
 from jaxtalk.face import face_points
 from jaxtalk.face.crop import Frame
@@ -179,4 +179,4 @@ def tint(rng: np.random.Generator, frames: Float32[np.ndarray, "n h w 3"]) -> Fl
 def stream(pairs: Pairs, batch: int, seed: int) -> grain.MapDataset:
     """Endless batches of pairs, every clip as often as the others."""
     order = grain.MapDataset.range(len(pairs)).seed(seed).shuffle().repeat()
-    return order.random_map(pairs.pair).batch(batch, drop_remainder=True)
+    return host_rows.batches(order.random_map(pairs.pair), batch)

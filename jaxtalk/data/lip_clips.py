@@ -14,7 +14,7 @@ import numpy as np
 from jaxtyping import Float, Float32
 
 from jaxtalk.audio import mel, speech_windows
-from jaxtalk.data import clip, clips
+from jaxtalk.data import clip, clips, host_rows
 from jaxtalk.errors import InputError
 from jaxtalk.face import face_points, mediapipe
 from jaxtalk.models.lip_sync_net import COLUMNS_PER_FRAME, FPS
@@ -117,4 +117,4 @@ def stream(sources: list[tuple[LipStretches, float]], batch: int, seed: int) -> 
         grain.MapDataset.range(len(source)).seed(seed + i).shuffle().repeat().random_map(source.stretch)
         for i, (source, _) in enumerate(sources)
     ]
-    return grain.MapDataset.mix(parts, [share for _, share in sources]).batch(batch)
+    return host_rows.batches(grain.MapDataset.mix(parts, [share for _, share in sources]), batch)

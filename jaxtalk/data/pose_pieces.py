@@ -11,7 +11,7 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from jaxtalk.audio import speech_windows
-from jaxtalk.data import clips
+from jaxtalk.data import clips, host_rows
 
 _BLOCK = 256  # windows heard at once
 
@@ -37,7 +37,7 @@ def dataset(heard: list[dict], frames: int, batch: int, seed: int) -> grain.MapD
 
     long = [one for one in heard if len(one["pose"]) >= frames]
     pieces = grain.MapDataset.source(long).seed(seed).shuffle().repeat().random_map(piece)
-    return pieces.batch(batch, drop_remainder=True)
+    return host_rows.batches(pieces, batch)
 
 
 def _embedded(recording: clips.Recording, listen) -> Float[np.ndarray, "t a"]:

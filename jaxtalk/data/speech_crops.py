@@ -11,7 +11,7 @@ import numpy as np
 from jaxtyping import Float32, Int16, Int32
 
 from jaxtalk.audio import load
-from jaxtalk.data import clip, corpus
+from jaxtalk.data import clip, corpus, host_rows
 from jaxtalk.errors import InputError
 
 log = logging.getLogger("jaxtalk")
@@ -53,7 +53,7 @@ class SpeechCrops:
     def stream(self, batch: int, seed: int) -> grain.MapDataset:
         """Endless shuffled batches."""
         order = grain.MapDataset.range(len(self)).seed(seed).shuffle().repeat()
-        return order.random_map(self.crop).batch(batch)
+        return host_rows.batches(order.random_map(self.crop), batch)
 
 
 def of_corpus(directory: Path, split: str = "train") -> list[Recording]:

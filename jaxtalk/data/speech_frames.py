@@ -5,6 +5,7 @@ import numpy as np
 from jaxtyping import Int
 
 from jaxtalk.audio import speech_windows
+from jaxtalk.data import host_rows
 from jaxtalk.data.clips import Recording
 
 _JITTER = 0.01  # seconds by which a window may be off, so that trackers' and cameras' lags are not learnt
@@ -56,4 +57,4 @@ def stream(sources: list[tuple[SpeechFrames, float]], batch: int, seed: int) -> 
         grain.MapDataset.range(len(frames)).seed(seed + i).shuffle().repeat().random_map(frames.frame)
         for i, (frames, _) in enumerate(sources)
     ]
-    return grain.MapDataset.mix(parts, [share for _, share in sources]).batch(batch)
+    return host_rows.batches(grain.MapDataset.mix(parts, [share for _, share in sources]), batch)

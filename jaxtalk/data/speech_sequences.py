@@ -6,6 +6,7 @@ from jaxtyping import Float, Float32, Int32
 
 from jaxtalk.audio import mel
 from jaxtalk.audio.speech_windows import SPACING
+from jaxtalk.data import host_rows
 from jaxtalk.data.clips import Recording
 
 _PACE = 0.18  # natural logarithm of the largest change of pace
@@ -74,4 +75,4 @@ def stream(sources: list[tuple[SpeechSequences, float]], batch: int, seed: int) 
         grain.MapDataset.range(len(source)).seed(seed + i).shuffle().repeat().random_map(source.stretch)
         for i, (source, _) in enumerate(sources)
     ]
-    return grain.MapDataset.mix(parts, [share for _, share in sources]).batch(batch)
+    return host_rows.batches(grain.MapDataset.mix(parts, [share for _, share in sources]), batch)

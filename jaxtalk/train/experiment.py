@@ -5,7 +5,11 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import jax
 from jaxtyping import PyTree
+
+from jaxtalk.train.mesh import MeshShape
+from jaxtalk.train.sharding import RULES, ShardingRules
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -15,7 +19,9 @@ class Experiment:
     name: str
     init: Callable[[Any], PyTree]  # rng -> state
     step: Callable[[PyTree, dict], tuple[PyTree, dict]]  # pure; see train.step
-    data: Callable[[], Any]  # grain dataset of batches (dicts of arrays), endless, in a fixed order
+    data: Callable[
+        [], Any
+    ]  # grain dataset of this process's rows of batches (data.host_rows), endless, in a fixed order
     steps: int
     evaluate: Callable[[PyTree], dict[str, float]] | None = None  # state -> numbers on held-out data
     export: Callable[[PyTree, Path], None] | None = None  # state, folder -> weights for users
@@ -23,3 +29,8 @@ class Experiment:
     log_every: int = 50
     evaluate_every: int = 500
     save_every: int = 500
+    skips: int = 10  # steps in a row without a finite gradient after which a run gives up
+    mesh: MeshShape = MeshShape()
+    rules: ShardingRules = RULES
+    batch: dict[str, jax.ShapeDtypeStruct] | None = None  # of all processes, for planning where there is no data
+    flops: float | None = None  # of the model in a step, forward and backward, counted on paper

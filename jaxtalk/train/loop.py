@@ -1,62 +1,72 @@
 """The training loop, in the order evaluate, save, next batch, step, log. `jaxtalk train` runs it."""
 
-import json
-import time
+import contextlib
 from pathlib import Path
 
 import jax
 import tqdm
 
 from jaxtalk.metrics import mean
-from jaxtalk.train import parallel
+from jaxtalk.train import distributed, mesh, parallel
 from jaxtalk.train.checkpoint import Checkpoints
 from jaxtalk.train.experiment import Experiment
+from jaxtalk.train.log import Log
+from jaxtalk.train.pace import Pace
+from jaxtalk.train.run_options import RunOptions
+from jaxtalk.train.skips import Skips
 
 
-def run(experiment: Experiment, folder: Path, devices: list | None = None):
+def run(experiment: Experiment, folder: Path, devices: list | None = None, options: RunOptions | None = None):
     """Trains to `experiment.steps`, continuing from the newest checkpoint in `folder`; returns the state.
 
     Writes `folder/log.jsonl` (one line per log or evaluation), checkpoints, and what `experiment.export` writes.
     """
-    folder = Path(folder)
+    folder, options = Path(folder), options or RunOptions()
     folder.mkdir(parents=True, exist_ok=True)
-    mesh = parallel.data_mesh(devices)
-    step = parallel.compile_step(experiment.step, mesh)
-    state = parallel.init(experiment.init, jax.random.key(experiment.seed), mesh)
+    grid = mesh.make(options.mesh or experiment.mesh, devices)
+    state = parallel.init(experiment.init, jax.random.key(experiment.seed), grid, experiment.rules)
+    step = parallel.compile_step(experiment.step, state, grid, experiment.rules)
     batches = iter(_iterable(experiment.data()))
-    with Checkpoints(folder / "checkpoints") as checkpoints, open(folder / "log.jsonl", "a") as log:
+    pace, skips = Pace(), Skips(folder, experiment.skips)
+    with contextlib.ExitStack() as open_until_the_end:
+        checkpoints = open_until_the_end.enter_context(Checkpoints(folder / "checkpoints"))
+        log = open_until_the_end.enter_context(Log(folder))
         first = checkpoints.latest or 0
         if first:
             state = checkpoints.restore(state, batches)
-        total, clock = {}, time.perf_counter()
-        for i in tqdm.trange(first, experiment.steps + 1, initial=first, desc=experiment.name, disable=None):
+        total = {}
+        for i in tqdm.trange(first, experiment.steps + 1, initial=first, desc=experiment.name, disable=_bar()):
             last = i == experiment.steps
             if experiment.evaluate and (last or (i > first and i % experiment.evaluate_every == 0)):
-                _write(log, i, "eval", experiment.evaluate(state))
+                with pace.aside():
+                    log.write(i, "eval", experiment.evaluate(distributed.own(state)))
             if last or (i > first and i % experiment.save_every == 0):
-                checkpoints.save(i, state, batches)
+                with pace.aside():
+                    checkpoints.save(i, state, batches)
             if last:
                 break
-            state, metrics = step(state, parallel.put(next(batches), mesh))
+            batch = pace.next(batches)
+            state, metrics = step(state, parallel.put(batch, grid))
+            skips.look(i, metrics, batch)
             total = mean.merged(total, metrics)
             if (i + 1) % experiment.log_every == 0:
-                numbers = mean.values(total)
-                seconds, total = time.perf_counter() - clock, {}
-                clock += seconds
-                _write(log, i + 1, "train", numbers | {"seconds_per_step": seconds / experiment.log_every})
+                log.write(i + 1, "train", mean.values(total) | pace.report())
+                total = {}
+        skips.judge()
     if hasattr(batches, "close"):
         batches.close()
     if experiment.export:
-        experiment.export(state, folder)
+        mine = distributed.own(state)
+        if distributed.first():
+            experiment.export(mine, folder)
     return state
+
+
+def _bar() -> bool | None:
+    """Progress is shown by the first process, on terminals."""
+    return None if distributed.first() else True
 
 
 def _iterable(dataset):
     """A grain MapDataset becomes a stream; worker processes and threads are the config's choice."""
     return dataset.to_iter_dataset() if hasattr(dataset, "to_iter_dataset") else dataset
-
-
-def _write(log, step: int, kind: str, numbers: dict[str, float]) -> None:
-    log.write(json.dumps({"step": step, "kind": kind} | numbers) + "\n")
-    log.flush()
-    tqdm.tqdm.write(f"{kind} {step}: " + "  ".join(f"{k} {v:.4g}" for k, v in numbers.items()))

@@ -1,28 +1,71 @@
-"""The one place where a pure step meets devices: mesh, shardings, jit and donation."""
+"""The one place where a pure step meets devices: jit, donation, shardings, batches."""
+
+import contextlib
+import math
 
 import jax
-from jax.sharding import AxisType, Mesh, NamedSharding, PartitionSpec
+from jax.sharding import Mesh, NamedSharding, PartitionSpec
 from jaxtyping import PyTree
 
-
-def data_mesh(devices: list | None = None) -> Mesh:
-    """All devices on one axis called `data`."""
-    devices = devices or jax.devices()
-    return jax.make_mesh((len(devices),), ("data",), axis_types=(AxisType.Auto,), devices=devices)
+from jaxtalk.errors import InputError
+from jaxtalk.train.mesh import BATCH_AXES
+from jaxtalk.train.sharding import RULES, ShardingRules
 
 
-def compile_step(step, mesh: Mesh):
-    """`step` under jit: state replicated and donated, batch split along its first axis over `data`."""
-    replicated, split = NamedSharding(mesh, PartitionSpec()), NamedSharding(mesh, PartitionSpec("data"))
-    return jax.jit(step, in_shardings=(replicated, split), out_shardings=replicated, donate_argnums=0)
+@contextlib.contextmanager
+def on(mesh: Mesh, rules: ShardingRules):
+    """Inside, functions are traced for this mesh: activations stay where the rules put them."""
+    with jax.set_mesh(mesh), rules.logical():
+        yield
 
 
-def init(make_state, rng, mesh: Mesh) -> PyTree:
+def compile_step(step, state: PyTree, mesh: Mesh, rules: ShardingRules = RULES):
+    """`step` under jit for a state of these shapes, which is donated; the batch is split along its first axis.
+
+    Metrics come back whole on every device. `.lower(...)` on abstract arguments inside `on` compiles ahead of time.
+    """
+    placed = rules.shardings(state, mesh)
+    whole = NamedSharding(mesh, PartitionSpec())
+    compiled = jax.jit(
+        step, in_shardings=(placed, batch_sharding(mesh)), out_shardings=(placed, whole), donate_argnums=0
+    )
+
+    def run(state, batch):
+        with on(mesh, rules):
+            return compiled(state, batch)
+
+    run.lower = lambda *shapes: _lower(compiled, shapes, mesh, rules)
+    return run
+
+
+def init(make_state, rng, mesh: Mesh, rules: ShardingRules = RULES) -> PyTree:
     """The state, born where it will live."""
-    return jax.jit(make_state, out_shardings=NamedSharding(mesh, PartitionSpec()))(rng)
+    with on(mesh, rules):
+        placed = rules.shardings(jax.eval_shape(make_state, rng), mesh)
+        return jax.jit(make_state, out_shardings=placed)(rng)
+
+
+def batch_sharding(mesh: Mesh) -> NamedSharding:
+    """The first axis over all axes of the mesh that split batches."""
+    return NamedSharding(mesh, PartitionSpec(BATCH_AXES))
 
 
 def put(batch: PyTree, mesh: Mesh) -> PyTree:
-    """A host's batch on the devices. Its size must be a multiple of their number."""
-    sharding = NamedSharding(mesh, PartitionSpec("data"))
+    """This process's rows of a batch on its devices; together the processes' rows are the batch, in their order.
+
+    Raises:
+        InputError: the rows do not divide among the devices.
+    """
+    rows, ways = (
+        len(jax.tree.leaves(batch)[0]) * jax.process_count(),
+        math.prod(mesh.shape[axis] for axis in BATCH_AXES),
+    )
+    if rows % ways:
+        raise InputError(f"a batch of {rows} does not divide among {ways} devices; change --batch or --mesh")
+    sharding = batch_sharding(mesh)
     return jax.tree.map(lambda x: jax.make_array_from_process_local_data(sharding, x), batch)
+
+
+def _lower(compiled, shapes, mesh, rules):
+    with on(mesh, rules):
+        return compiled.lower(*shapes)

@@ -9,7 +9,7 @@ import optax
 import pytest
 
 from jaxtalk.metrics.mean import Mean
-from jaxtalk.train import loop, parallel, state, step
+from jaxtalk.train import loop, mesh, parallel, state, step
 from jaxtalk.train.experiment import Experiment
 
 MODEL = nn.Sequential([nn.Dense(16), jnp.tanh, nn.Dense(1)])
@@ -99,8 +99,8 @@ def test_adversarial_step_moves_both_networks_once():
         networks = {"generator": (generator, 3), "discriminator": (discriminator, 2)}
         return {k: state.create(m.init(rng, jnp.zeros((1, n))), optimizers[k], rng) for k, (m, n) in networks.items()}
 
-    mesh = parallel.data_mesh(jax.devices()[:1])
-    before = parallel.init(init, jax.random.key(0), mesh)
+    grid = mesh.make(devices=jax.devices()[:1])
+    before = parallel.init(init, jax.random.key(0), grid)
     after, metrics = step.make_adversarial_step(generator_loss, discriminator_loss, optimizers)(
         before, {"z": jnp.ones((4, 3)), "x": jnp.ones((4, 2))}
     )
@@ -108,4 +108,5 @@ def test_adversarial_step_moves_both_networks_once():
         assert int(after[name].step) == 1
         with pytest.raises(AssertionError):
             same(before[name].params, after[name].params, rtol=1e-6)
-    assert set(metrics) == {"discriminator/real"}
+    always = {f"{name}/{metric}" for name in before for metric in ("gradient_norm", "skipped")}
+    assert set(metrics) == {"discriminator/real"} | always

@@ -1,0 +1,76 @@
+"""The mesh of devices: how many ways batches, parameters and matrices are split."""
+
+import collections
+import dataclasses
+import math
+
+import jax
+import numpy as np
+from jax.sharding import AxisType, Mesh
+
+from jaxtalk.errors import InputError
+
+AXES = ("slice", "data", "fsdp", "tensor")
+BATCH_AXES = ("slice", "data", "fsdp")  # a batch is split over all of these
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class MeshShape:
+    """Devices along each axis of the mesh. Their product is the number of devices."""
+
+    slice: int = 1
+    """Slices of a pod that only the data-centre network connects; parameters are whole in each."""
+    data: int = 0
+    """Ways the batch is split, each with all parameters; 0: as many as there are devices left."""
+    fsdp: int = 1
+    """Ways the batch and the parameters are split, which are gathered layer by layer when they are needed."""
+    tensor: int = 1
+    """Ways each layer's matrices are split."""
+
+    def on(self, devices: int) -> "MeshShape":
+        """With `data` worked out for so many devices.
+
+        Raises:
+            InputError: the axes do not fit the number of devices.
+        """
+        if min(self.slice, self.fsdp, self.tensor) < 1 or self.data < 0:
+            raise InputError(f"mesh {self}: every axis has at least one device; data may be 0")
+        others = self.slice * self.fsdp * self.tensor
+        filled = dataclasses.replace(self, data=self.data or max(1, devices // others))
+        if math.prod(filled.sizes) != devices:
+            raise InputError(f"mesh {filled}: needs {math.prod(filled.sizes)} devices, there are {devices}")
+        return filled
+
+    @property
+    def sizes(self) -> tuple[int, ...]:
+        return tuple(getattr(self, axis) for axis in AXES)
+
+    @property
+    def batch_ways(self) -> int:
+        """Parts of which every batch must be a multiple."""
+        return math.prod(getattr(self, axis) for axis in BATCH_AXES)
+
+    def __str__(self) -> str:
+        return " x ".join(f"{axis} {size}" for axis, size in zip(AXES, self.sizes, strict=True))
+
+
+def make(shape: MeshShape | None = None, devices: list | None = None) -> Mesh:
+    """The mesh of these devices (all, where none are given); within a slice, jax chooses who is whose neighbour."""
+    devices = list(jax.devices() if devices is None else devices)
+    shape = (shape or MeshShape()).on(len(devices))
+    slices = _slices(devices, shape.slice)
+    kinds = (AxisType.Auto,) * len(AXES)
+    parts = [jax.make_mesh((1, *shape.sizes[1:]), AXES, axis_types=kinds, devices=part).devices for part in slices]
+    return Mesh(np.concatenate(parts), AXES, axis_types=kinds)
+
+
+def _slices(devices: list, count: int) -> list[list]:
+    """The devices of each slice; devices that know of no slices are cut evenly, in their order."""
+    known = collections.defaultdict(list)
+    for device in devices:
+        known[getattr(device, "slice_index", 0)].append(device)
+    if len(known) == 1:
+        return [list(part) for part in np.split(np.array(devices), count)]
+    if len(known) != count:
+        raise InputError(f"the devices lie in {len(known)} slices; give --mesh.slice {len(known)}")
+    return [known[index] for index in sorted(known)]
