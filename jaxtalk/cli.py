@@ -6,6 +6,7 @@ import importlib.util
 import logging
 import sys
 from pathlib import Path
+from typing import Annotated
 
 from jaxtalk import __version__
 from jaxtalk.errors import InputError
@@ -79,11 +80,15 @@ def train(arguments: list[str]) -> None:
         names = sorted(path.stem for path in _config_folder().glob("[a-z]*.py") if not path.stem.startswith("eval_"))
         print(f"usage: jaxtalk train CONFIG [--field value ...] [--folder runs/NAME]\nconfigs: {', '.join(names)}")
         sys.exit(0 if arguments else 2)
-    config, folder = _configured("train", arguments)
-    from jaxtalk.train import loop
+    from jaxtalk.train import distributed
 
+    distributed.init_distributed()
+    from jaxtalk.train import loop
+    from jaxtalk.train.run_options import RunOptions
+
+    config, options = _configured("train", arguments, RunOptions)
     experiment = config.experiment()
-    loop.run(experiment, folder or Path("runs") / experiment.name)
+    loop.run(experiment, options.folder or Path("runs") / experiment.name, options=options)
 
 
 def evaluate(arguments: list[str]) -> None:
@@ -99,11 +104,12 @@ def evaluate(arguments: list[str]) -> None:
 
         print(eval_study.run(options))
     elif arguments and (arguments[0].endswith(".py") or arguments[0].startswith("eval_")):
-        config, folder = _configured("eval", arguments)
         from jaxtalk.systems import eval_set
+        from jaxtalk.systems.eval_options import SetOptions
 
+        config, options = _configured("eval", arguments, SetOptions)
         test_set = config.evaluation()
-        print(eval_set.run(test_set, folder or Path("runs") / test_set.name))
+        print(eval_set.run(test_set, options.folder or Path("runs") / test_set.name))
     else:
         options = tyro.cli(EvalOptions, args=arguments, prog="jaxtalk eval")
         from jaxtalk.systems import evaluate
@@ -178,18 +184,21 @@ def main(arguments: list[str] | None = None) -> None:
         sys.exit(130)
 
 
-def _configured(command: str, arguments: list[str]) -> tuple:
-    """The config that the arguments name, with its fields as they say, and their `--folder`."""
+def _configured(command: str, arguments: list[str], options: type) -> tuple:
+    """The config that the arguments name, with its fields as they say, and the command's own options."""
     import tyro
 
     config_type = _config(arguments[0], command).Config
-    fields = [("config", tyro.conf.OmitArgPrefixes[config_type], config_type()), ("folder", Path | None, None)]
+    fields = [
+        ("config", tyro.conf.OmitArgPrefixes[config_type], config_type()),
+        ("options", Annotated[options, tyro.conf.arg(name="")], options()),
+    ]
     run = tyro.cli(
         dataclasses.make_dataclass("Run", fields, namespace={"__doc__": config_type.__doc__}, frozen=True),
         args=arguments[1:],
         prog=f"jaxtalk {command} {arguments[0]}",
     )
-    return run.config, run.folder
+    return run.config, run.options
 
 
 def _config_folder() -> Path:

@@ -47,6 +47,14 @@ class EvalOptions:
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
+class SetOptions:
+    """What every test set can be told."""
+
+    folder: Path | None = None
+    """For results; runs/NAME if not given."""
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
 class StudyOptions:
     """Makes a static page for a blind user study of pairs of videos, or says what its answers prove.
 

@@ -8,8 +8,10 @@ from typing import Any
 import jax
 from jaxtyping import PyTree
 
+from jaxtalk.train.checkpoint import Best
 from jaxtalk.train.mesh import MeshShape
 from jaxtalk.train.sharding import RULES, ShardingRules
+from jaxtalk.train.show import Shown
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -24,11 +26,15 @@ class Experiment:
     ]  # grain dataset of this process's rows of batches (data.host_rows), endless, in a fixed order
     steps: int
     evaluate: Callable[[PyTree], dict[str, float]] | None = None  # state -> numbers on held-out data
+    show: Callable[[PyTree], dict[str, Shown]] | None = None  # state -> what to look at beside the parameters
     export: Callable[[PyTree, Path], None] | None = None  # state, folder -> weights for users
     seed: int = 0
     log_every: int = 50
     evaluate_every: int = 500
     save_every: int = 500
+    keep: int = 2  # newest checkpoints that stay
+    keep_every: int | None = None  # those of steps that are multiples of it stay for ever
+    best: Best | None = None  # and the best by a number of `evaluate`
     skips: int = 10  # steps in a row without a finite gradient after which a run gives up
     mesh: MeshShape = MeshShape()
     rules: ShardingRules = RULES

@@ -7,11 +7,13 @@ import jax
 import tqdm
 
 from jaxtalk.metrics import mean
-from jaxtalk.train import distributed, mesh, parallel
+from jaxtalk.train import distributed, mesh, parallel, show
 from jaxtalk.train.checkpoint import Checkpoints
 from jaxtalk.train.experiment import Experiment
 from jaxtalk.train.log import Log
+from jaxtalk.train.mesh import MeshShape
 from jaxtalk.train.pace import Pace
+from jaxtalk.train.profile import Profile
 from jaxtalk.train.run_options import RunOptions
 from jaxtalk.train.skips import Skips
 
@@ -20,32 +22,43 @@ def run(experiment: Experiment, folder: Path, devices: list | None = None, optio
     """Trains to `experiment.steps`, continuing from the newest checkpoint in `folder`; returns the state.
 
     Writes `folder/log.jsonl` (one line per log or evaluation), checkpoints, and what `experiment.export` writes.
+
+    Raises:
+        InputError: the mesh does not fit the devices or the batch, a checkpoint cannot be written or trusted, or too
+            many steps in a row had no finite gradient.
     """
     folder, options = Path(folder), options or RunOptions()
     folder.mkdir(parents=True, exist_ok=True)
-    grid = mesh.make(options.mesh or experiment.mesh, devices)
+    if options.compile_cache:
+        jax.config.update("jax_compilation_cache_dir", str(options.compile_cache))
+    grid = mesh.make(options.mesh if options.mesh != MeshShape() else experiment.mesh, devices)
     state = parallel.init(experiment.init, jax.random.key(experiment.seed), grid, experiment.rules)
     step = parallel.compile_step(experiment.step, state, grid, experiment.rules)
     batches = iter(_iterable(experiment.data()))
     pace, skips = Pace(), Skips(folder, experiment.skips)
-    with contextlib.ExitStack() as open_until_the_end:
-        checkpoints = open_until_the_end.enter_context(Checkpoints(folder / "checkpoints"))
-        log = open_until_the_end.enter_context(Log(folder))
+    with contextlib.ExitStack() as until_the_end:
+        if hasattr(batches, "close"):
+            until_the_end.callback(batches.close)
+        kept = experiment.keep, experiment.keep_every, experiment.best
+        checkpoints = until_the_end.enter_context(Checkpoints(folder / "checkpoints", *kept))
+        log = until_the_end.enter_context(Log(folder, options))
+        profile = until_the_end.enter_context(Profile(folder / "profile", options.profile))
         first = checkpoints.latest or 0
         if first:
             state = checkpoints.restore(state, batches)
-        total = {}
+        total, measured = {}, {}
         for i in tqdm.trange(first, experiment.steps + 1, initial=first, desc=experiment.name, disable=_bar()):
             last = i == experiment.steps
-            if experiment.evaluate and (last or (i > first and i % experiment.evaluate_every == 0)):
+            if last or (i > first and i % experiment.evaluate_every == 0):
                 with pace.aside():
-                    log.write(i, "eval", experiment.evaluate(distributed.own(state)))
+                    measured = _evaluate(experiment, state, i, log)
             if last or (i > first and i % experiment.save_every == 0):
                 with pace.aside():
-                    checkpoints.save(i, state, batches)
+                    checkpoints.save(i, state, batches, measured)
             if last:
                 break
             batch = pace.next(batches)
+            profile.step(state)
             state, metrics = step(state, parallel.put(batch, grid))
             skips.look(i, metrics, batch)
             total = mean.merged(total, metrics)
@@ -53,13 +66,22 @@ def run(experiment: Experiment, folder: Path, devices: list | None = None, optio
                 log.write(i + 1, "train", mean.values(total) | pace.report())
                 total = {}
         skips.judge()
-    if hasattr(batches, "close"):
-        batches.close()
     if experiment.export:
         mine = distributed.own(state)
         if distributed.first():
             experiment.export(mine, folder)
     return state
+
+
+def _evaluate(experiment: Experiment, state, step: int, log: Log) -> dict[str, float]:
+    """The numbers of `experiment.evaluate`, told; every process works them out, so that all know the best."""
+    mine = distributed.own(state)
+    numbers = experiment.evaluate(mine) if experiment.evaluate else {}
+    if numbers:
+        log.write(step, "eval", numbers)
+    if log.shows:
+        log.show(step, show.parameters(mine) | (experiment.show(mine) if experiment.show else {}))
+    return numbers
 
 
 def _bar() -> bool | None:
