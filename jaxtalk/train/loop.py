@@ -13,9 +13,11 @@ from jaxtalk.train.experiment import Experiment
 from jaxtalk.train.log import Log
 from jaxtalk.train.mesh import MeshShape
 from jaxtalk.train.pace import Pace
+from jaxtalk.train.preemption import Preempted, Preemption
 from jaxtalk.train.profile import Profile
 from jaxtalk.train.run_options import RunOptions
 from jaxtalk.train.skips import Skips
+from jaxtalk.train.watchdog import Watchdog, compare
 
 
 def run(experiment: Experiment, folder: Path, devices: list | None = None, options: RunOptions | None = None):
@@ -26,6 +28,7 @@ def run(experiment: Experiment, folder: Path, devices: list | None = None, optio
     Raises:
         InputError: the mesh does not fit the devices or the batch, a checkpoint cannot be written or trusted, or too
             many steps in a row had no finite gradient.
+        Preempted: SIGTERM or SIGUSR1 came; the last step is saved, and the process is to end with status 75.
     """
     folder, options = Path(folder), options or RunOptions()
     folder.mkdir(parents=True, exist_ok=True)
@@ -43,27 +46,34 @@ def run(experiment: Experiment, folder: Path, devices: list | None = None, optio
         checkpoints = until_the_end.enter_context(Checkpoints(folder / "checkpoints", *kept))
         log = until_the_end.enter_context(Log(folder, options))
         profile = until_the_end.enter_context(Profile(folder / "profile", options.profile))
+        watchdog = until_the_end.enter_context(Watchdog(folder, options.stall))
+        preemption = until_the_end.enter_context(Preemption())
         first = checkpoints.latest or 0
         if first:
             state = checkpoints.restore(state, batches)
         total, measured = {}, {}
         for i in tqdm.trange(first, experiment.steps + 1, initial=first, desc=experiment.name, disable=_bar()):
-            last = i == experiment.steps
-            if last or (i > first and i % experiment.evaluate_every == 0):
+            watchdog.alive()
+            last, told = i == experiment.steps, preemption.requested(i)
+            if last or (i > first and i % experiment.evaluate_every == 0 and not told):
                 with pace.aside():
                     measured = _evaluate(experiment, state, i, log)
-            if last or (i > first and i % experiment.save_every == 0):
+            if last or told or (i > first and i % experiment.save_every == 0):
                 with pace.aside():
                     checkpoints.save(i, state, batches, measured)
             if last:
                 break
+            if told:
+                raise Preempted(i)
             batch = pace.next(batches)
             profile.step(state)
             state, metrics = step(state, parallel.put(batch, grid))
             skips.look(i, metrics, batch)
             total = mean.merged(total, metrics)
             if (i + 1) % experiment.log_every == 0:
-                log.write(i + 1, "train", mean.values(total) | pace.report())
+                times = pace.report()
+                log.write(i + 1, "train", mean.values(total) | times)
+                compare(times["seconds_per_step"], times["data_wait"] * times["seconds_per_step"])
                 total = {}
         skips.judge()
     if experiment.export:
