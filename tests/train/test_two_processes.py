@@ -60,20 +60,71 @@ def test_all_processes_skip_a_step_that_is_not_finite_on_one(alone, tmp_path):
 def test_one_process_alone_joins_nobody(monkeypatch):
     monkeypatch.setattr(distributed.jax.distributed, "initialize", lambda **_: pytest.fail("nobody to join"))
     distributed.init_distributed({})
-    distributed.init_distributed({"SLURM_NTASKS": "1", "TPU_WORKER_HOSTNAMES": "localhost"})
+    distributed.init_distributed({"SLURM_STEP_NUM_TASKS": "1", "TPU_WORKER_HOSTNAMES": "localhost"})
+    distributed.init_distributed({"SLURM_NTASKS": "8"})  # the script of a job, which has started no steps yet
+    distributed.init_distributed({"OMPI_COMM_WORLD_SIZE": "1", "OMPI_COMM_WORLD_RANK": "0"})
 
 
-def test_launchers_variables_are_understood(monkeypatch):
-    joined = []
-    monkeypatch.setattr(distributed.jax.distributed, "initialize", lambda **who: joined.append(who))
-    given = {"JAX_COORDINATOR_ADDRESS": "host:1", "JAX_NUM_PROCESSES": "4", "JAX_PROCESS_ID": "3"}
-    distributed.init_distributed(given)
-    who = {"coordinator_address": "host:1", "num_processes": 4, "process_id": 3}
-    assert joined.pop().items() >= who.items()
-    for launcher in ({"SLURM_NTASKS": "2"}, {"OMPI_COMM_WORLD_SIZE": "8"}, {"TPU_WORKER_HOSTNAMES": "a,b"}):
-        distributed.init_distributed(launcher)
-        assert "coordinator_address" not in joined.pop()  # jax asks the launcher itself
-    with pytest.raises(InputError, match="JAX_PROCESS_ID: not set"):
-        distributed.init_distributed({**given, "JAX_PROCESS_ID": ""})
-    with pytest.raises(InputError, match="must be numbers, not four and 3"):
-        distributed.init_distributed({**given, "JAX_NUM_PROCESSES": "four"})
+@pytest.fixture
+def joined(monkeypatch) -> list[dict]:
+    """What jax is told to join."""
+    calls = []
+    monkeypatch.setattr(distributed.jax.distributed, "initialize", lambda **who: calls.append(who))
+    return calls
+
+
+OURS = {"JAX_COORDINATOR_ADDRESS": "host:1", "JAX_NUM_PROCESSES": "4", "JAX_PROCESS_ID": "3"}
+
+
+def test_the_three_variables_say_it_all(joined):
+    distributed.init_distributed(OURS | {"SLURM_STEP_NUM_TASKS": "8", "OMPI_COMM_WORLD_SIZE": "8"})
+    (who,) = joined
+    assert who.items() >= {"coordinator_address": "host:1", "num_processes": 4, "process_id": 3}.items()
+
+
+@pytest.mark.parametrize(
+    "launcher",
+    [
+        {"SLURM_STEP_NUM_TASKS": "2", "PMI_SIZE": "2", "PMI_RANK": "0"},
+        {"OMPI_COMM_WORLD_SIZE": "8", "OMPI_COMM_WORLD_RANK": "1", "OMPI_MCA_orte_hnp_uri": "1.0;tcp://1.1.1.1:1"},
+        {"TPU_WORKER_HOSTNAMES": "a,b"},
+        {"TPU_WORKER_HOSTNAMES": "a", "MEGASCALE_NUM_SLICES": "2"},
+        {"JAXTALK_JOIN": "1"},
+    ],
+)
+def test_launchers_that_jax_knows_are_left_to_it(launcher, joined):
+    distributed.init_distributed(launcher)
+    (who,) = joined
+    assert "coordinator_address" not in who
+
+
+@pytest.mark.parametrize(
+    "ranks",
+    [
+        {"OMPI_COMM_WORLD_SIZE": "8", "OMPI_COMM_WORLD_RANK": "5", "OMPI_COMM_WORLD_LOCAL_RANK": "1"},
+        {"PMI_SIZE": "8", "PMI_RANK": "5", "MPI_LOCALRANKID": "1"},
+    ],
+)
+def test_ranks_of_mpi_need_an_address(ranks, joined):
+    distributed.init_distributed(ranks | {"JAX_COORDINATOR_ADDRESS": "host:1", "SLURM_STEP_NUM_TASKS": "2"})
+    (who,) = joined
+    expected = {"coordinator_address": "host:1", "num_processes": 8, "process_id": 5, "local_device_ids": [1]}
+    assert who.items() >= expected.items()
+    with pytest.raises(InputError, match="JAX_COORDINATOR_ADDRESS: not set; MPI does not say"):
+        distributed.init_distributed(ranks)
+
+
+@pytest.mark.parametrize(
+    "wrong, told",
+    [
+        ({"JAX_PROCESS_ID": ""}, "JAX_PROCESS_ID: not set"),
+        ({"JAX_PROCESS_ID": "", "JAX_NUM_PROCESSES": ""}, "JAX_NUM_PROCESSES, JAX_PROCESS_ID: not set"),
+        ({"JAX_NUM_PROCESSES": "four"}, "must be numbers, not four and 3"),
+        ({"JAX_PROCESS_ID": "4"}, "of 4 processes the last is 3"),
+        ({"JAX_COORDINATOR_ADDRESS": "host"}, "host: has no port"),
+    ],
+)
+def test_what_cannot_be_right_is_told(wrong, told, joined):
+    with pytest.raises(InputError, match=told):
+        distributed.init_distributed(OURS | wrong)
+    assert not joined
