@@ -71,14 +71,15 @@ class Watchdog:
             log.warning("%s: %s", self._path, error.strerror)
 
 
-def stragglers(seconds: float, waited: float) -> list[str]:
+def compare(seconds: float, waited: float) -> None:
     """Compares this process's seconds a step, and those of them spent waiting for data, with the other processes'.
 
-    All processes call it at the same step; each gets one line for every process that makes the others wait.
+    All processes call it at the same step; the first one warns of each that makes the others wait.
     """
-    if jax.process_count() == 1:
-        return []
-    return slow(np.asarray(multihost_utils.process_allgather(np.array([seconds, waited], np.float32))))
+    if jax.process_count() > 1:
+        times = multihost_utils.process_allgather(np.array([seconds, waited], np.float32))
+        for line in slow(np.asarray(times)) if jax.process_index() == 0 else ():
+            log.warning("%s", line)
 
 
 def slow(times: Float[np.ndarray, "process 2"]) -> list[str]:

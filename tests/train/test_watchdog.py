@@ -57,5 +57,10 @@ def test_of_two_processes_one_can_be_slow_and_microseconds_are_no_matter():
     assert watchdog.slow(np.array([[1.0, 1e-5], [1.0, 1e-3]], np.float32)) == []
 
 
-def test_one_process_alone_has_nobody_to_wait_for():
-    assert watchdog.stragglers(1.0, 0.9) == []
+def test_the_first_process_warns_of_all(monkeypatch, caplog):
+    watchdog.compare(1.0, 0.9)  # alone, there is nobody to compare with
+    assert caplog.text == ""
+    monkeypatch.setattr(watchdog.jax, "process_count", lambda: 2)
+    monkeypatch.setattr(watchdog.multihost_utils, "process_allgather", lambda own: np.stack([own, own * 3]))
+    watchdog.compare(1.0, 0.9)
+    assert "process 1 takes 3 s" in caplog.text and "process 1 waits for data 2.7 s" in caplog.text
