@@ -80,7 +80,7 @@ class Checkpoints:
         try:
             self.wait()
         except CheckpointError as error:
-            if kind is None:
+            if kind is None or issubclass(kind, SystemExit):  # a run that was told to stop says that it is saved
                 raise
             log.warning("%s", error)  # another error ends the run already
         finally:

@@ -15,6 +15,7 @@ from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
 from jaxtalk.train import manifest
 from jaxtalk.train.checkpoint import Best, CheckpointError, Checkpoints
+from jaxtalk.train.preemption import Preempted
 from jaxtalk.train.state import State, create
 
 
@@ -210,16 +211,18 @@ def test_a_folder_that_went_away_is_an_error_at_the_next_save(tmp_path):
     assert manifest.fault(tmp_path / "gone" / "10") is None
 
 
-def test_an_error_of_the_run_is_not_hidden_by_one_of_its_last_save(tmp_path, caplog, monkeypatch):
+def test_a_last_save_that_fails_hides_no_error_but_no_run_ends_as_saved(tmp_path, caplog, monkeypatch):
     def no_space(*_):
         raise OSError(errno.ENOSPC, "No space left on device")
 
     monkeypatch.setattr(manifest, "write", no_space)
-    with pytest.raises(ZeroDivisionError):
-        with Checkpoints(tmp_path / "c") as checkpoints:
-            checkpoints.save(10, {"w": jnp.zeros(3)})
-            raise ZeroDivisionError
-    assert "10: not saved: [Errno 28]" in caplog.text and steps(tmp_path / "c") == []
+    for end, seen in ((ZeroDivisionError(), ZeroDivisionError), (Preempted(10), CheckpointError)):
+        with pytest.raises(seen):
+            with Checkpoints(tmp_path / "c") as checkpoints:
+                checkpoints.save(10, {"w": jnp.zeros(3)})
+                raise end
+        assert steps(tmp_path / "c") == []
+    assert "10: not saved: [Errno 28]" in caplog.text
 
 
 def test_states_move_between_meshes_bit_by_bit(tmp_path):
