@@ -17,6 +17,8 @@ import os
 import numpy as np
 import timing
 
+from jaxtalk.train import measure
+
 METRICS = ("psnr", "ssim", "ssim_uniform", "ms_ssim", "niqe", "cpbd", "warping_error", "visible")
 SIDES = ("ours", "pytorch_msssim", "torchmetrics")  # the others know SSIM and MS-SSIM only
 
@@ -55,7 +57,7 @@ class Ours:
             "visible": (flicker.visible, (flow, -flow)),
         }[options.metric]
         self._given, self._wait = given, jax.block_until_ready
-        self._call, taken = timing.timed(lambda: jax.jit(call).lower(*given).compile())
+        self._call, taken = measure.timed(lambda: jax.jit(call).lower(*given).compile())
         self.first_s = taken.seconds
 
     def run(self):
@@ -81,7 +83,7 @@ class Theirs:
             name["ms_ssim"] = f"multiscale_{name['ssim']}"
             call = getattr(theirs, name[options.metric])
             self._call = lambda: call(second, first, data_range=1.0, reduction="none")
-        self.first_s = timing.timed(self.run)[1].seconds
+        self.first_s = measure.timed(self.run)[1].seconds
 
     def run(self):
         with self._torch.no_grad():
@@ -101,10 +103,10 @@ def compare(options) -> dict:
     sides = [side for side in known if side == "ours" or importlib.util.find_spec(side)]
     arguments = ["--metric", options.metric, "--size", options.size, "--batch", options.batch]
     workers = {side: timing.Worker("--side", side, *arguments) for side in sides}
-    taken = timing.turns({side: worker.time for side, worker in workers.items()}, options.rounds)
+    taken = measure.turns({side: worker.time for side, worker in workers.items()}, options.rounds)
     result, values = {"metric": options.metric}, {}
     for side, worker in workers.items():
-        last, figures = worker.finish(), timing.figures(taken[side])
+        last, figures = worker.finish(), measure.figures(taken[side])
         values[side] = np.array(last.pop("values"))
         frames = {"frames_per_s": options.batch / figures["median_s"]}
         result[side] = {"first_s": worker.first} | figures | frames | last

@@ -26,6 +26,7 @@ from jaxtalk.metrics import (
     lip_dtw,
     lip_vertices,
 )
+from jaxtalk.train import measure
 
 FPS = 25
 
@@ -93,10 +94,10 @@ def cases(clips: int, seconds: float, meshes: int, vertices: int) -> dict:
     }
 
 
-def taken_by(call, arrays, rounds: int) -> list[timing.Taken]:
+def taken_by(call, arrays, rounds: int) -> list[measure.Taken]:
     """What the calls take after a first one."""
-    wait = lambda: timing.timed(lambda: jax.block_until_ready(call(*arrays)))[1]  # noqa: E731
-    return timing.turns({"": wait}, rounds)[""]
+    wait = lambda: measure.timed(lambda: jax.block_until_ready(call(*arrays)))[1]  # noqa: E731
+    return measure.turns({"": wait}, rounds)[""]
 
 
 def main() -> None:
@@ -114,12 +115,12 @@ def main() -> None:
         if options.only and not name.startswith(options.only):
             continue
         taken = taken_by(metric, [jnp.asarray(x) for x in arrays], options.rounds)
-        figures = timing.figures(taken)
+        figures = measure.figures(taken)
         result = {"metric": name, "clips": clips, "seconds": options.seconds, "shape": list(arrays[0].shape)}
         result |= {"first_s": taken[0].seconds} | figures
         result["of_real_time"] = round(clips * options.seconds / figures["median_s"])
         if plain:
-            result["plain_s"] = timing.figures(taken_by(plain, arrays, 3))["median_s"]
+            result["plain_s"] = measure.figures(taken_by(plain, arrays, 3))["median_s"]
         timing.show(about | result)
 
 

@@ -16,11 +16,11 @@ import os
 import jax
 import jax.numpy as jnp
 import numpy as np
-import timing
 
 from jaxtalk.models.vid2vid_generator import Generator
 from jaxtalk.render import paste
 from jaxtalk.systems.framing import Framing
+from jaxtalk.train import measure
 
 VIDEO = {256: (1280, 720), 512: (1920, 1080)}
 BATCH, ROUNDS = 8, 5  # frames pasted at once; calls of which the median is taken
@@ -44,10 +44,10 @@ def pasting(size: int, side: int) -> dict[str, float]:
         "paste": lambda: np.asarray(pasted(*given, drawn)),
         "whole": lambda: [framing.paste(face) for face in np.asarray(pasted(*given, drawn))],
     }
-    taken = timing.turns({name: lambda call=call: timing.timed(call)[1] for name, call in calls.items()}, ROUNDS)
+    taken = measure.turns({name: lambda call=call: measure.timed(call)[1] for name, call in calls.items()}, ROUNDS)
     result = {}
     for name, each in taken.items():
-        figures = timing.figures(each)
+        figures = measure.figures(each)
         result |= {f"{name}_s": figures["median_s"] / BATCH, f"{name}_cpu_s": figures["cpu_s"] / BATCH}
     return result
 
@@ -62,7 +62,7 @@ def drawing(size: int) -> dict[str, float]:
     draw = jax.jit(lambda *given: network.apply(*given, method="draw")[0])
     call = lambda: np.asarray(draw(variables, volume, points, -points))  # noqa: E731
     call()
-    taken = timing.timed(call)[1]
+    taken = measure.timed(call)[1]
     return {"draw_s": taken.seconds, "draw_cpu_s": taken.cpu}
 
 

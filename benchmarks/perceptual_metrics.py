@@ -21,6 +21,8 @@ from pathlib import Path
 import numpy as np
 import timing
 
+from jaxtalk.train import measure
+
 NETWORKS = ("lpips_alex", "lpips_vgg", "inception")
 PACKAGES = ("torch", "torchvision", "lpips", "pytorch_fid")
 
@@ -128,10 +130,10 @@ def compare(options) -> dict:
     arguments = ["--folder", options.folder, "--network", options.network, "--size", options.size]
     arguments += ["--batch", options.batch, *(["--gradient"] if options.gradient else [])]
     workers = {side: timing.Worker("--side", side, *arguments) for side in names}  # theirs writes the weights first
-    taken = timing.turns({side: worker.time for side, worker in workers.items()}, options.rounds)
+    taken = measure.turns({side: worker.time for side, worker in workers.items()}, options.rounds)
     result = {"network": options.network}
     for side, worker in workers.items():
-        figures = timing.figures(taken[side])
+        figures = measure.figures(taken[side])
         per_s = {"per_s": options.batch / figures["median_s"]}
         result[side] = {"first_s": taken[side][0].seconds} | figures | per_s | worker.finish()
     if len(names) == 2:

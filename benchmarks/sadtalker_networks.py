@@ -33,6 +33,8 @@ from pathlib import Path
 import numpy as np
 import timing
 
+from jaxtalk.train import measure
+
 NETWORKS = ("keypoints", "head_pose", "mapping", "recon", "expnet", "pose", "encode", "draw", "generator", "train")
 TRIM = 1 << 32  # bytes
 MALLOC = {"MALLOC_MMAP_THRESHOLD_": TRIM, "MALLOC_TRIM_THRESHOLD_": TRIM, "MALLOC_TOP_PAD_": 1 << 28}
@@ -79,7 +81,7 @@ def ours(options) -> None:
         device = jax.devices()[0]
         return {
             "gflop": call.cost_analysis().get("flops", 0.0) / 1e9,
-            "matmul": timing.matmul_flops(options.dtype, "best_s"),
+            "matmul": measure.matmul_flops(options.dtype, "best_s"),
             "device": f"{device.platform} {device.device_kind}",
         }
 
@@ -226,7 +228,7 @@ def theirs(options) -> None:
             run()
         return {"gflop": counter.get_total_flops() / 1e9}
 
-    _, taken = timing.timed(run)
+    _, taken = measure.timed(run)
     timing.serve(run, taken.seconds, last)
 
 
@@ -252,12 +254,12 @@ def compare(options) -> dict:
         arguments += ["--size", options.size, "--dtype", options.dtype, "--device", options.device]
         both = importlib.util.find_spec("torch") and not options.alone
         workers = {side: timing.Worker("--side", side, *arguments) for side in (["theirs"] if both else []) + ["ours"]}
-        taken = timing.turns({side: worker.time for side, worker in workers.items()}, options.rounds)
+        taken = measure.turns({side: worker.time for side, worker in workers.items()}, options.rounds)
         last = {side: worker.finish() for side, worker in workers.items()}
         result = {"network": options.network, "batch": options.batch, "size": options.size}
         result |= {"device": last["ours"].pop("device"), "matmul_gflops": last["ours"]["matmul"] / 1e9}
         for side, worker in workers.items():
-            result[side] = {"first_s": worker.first} | rates(options, timing.figures(taken[side]), last, side)
+            result[side] = {"first_s": worker.first} | rates(options, measure.figures(taken[side]), last, side)
         if both:
             files = (dict(np.load(Path(folder) / f"{side}.npz")) for side in ("ours", "theirs"))
             result["difference"] = difference(*files)

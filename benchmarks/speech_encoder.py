@@ -18,6 +18,8 @@ from pathlib import Path
 import numpy as np
 import timing
 
+from jaxtalk.train import measure
+
 SIZES = {  # changes to the configuration of transformers' Wav2Vec2
     "base": {},
     "large": {
@@ -63,7 +65,7 @@ class Ours:
         jax, jnp = self._jax, self._jnp
         loss = lambda variables, wave: jnp.mean(jnp.square(self._apply(variables, wave)))  # noqa: E731
         call, self._wave = (jax.grad(loss) if backward else self._apply), jnp.asarray(wave)
-        self._call, taken = timing.timed(lambda: jax.jit(call).lower(self._variables, self._wave).compile())
+        self._call, taken = measure.timed(lambda: jax.jit(call).lower(self._variables, self._wave).compile())
         return taken.seconds
 
     def run(self):
@@ -85,7 +87,7 @@ class Theirs:
         """Seconds of the first call."""
         self._backward = backward
         self._wave = self._torch.from_numpy(wave).to(self._device, self._model.dtype)
-        return timing.timed(self.run)[1].seconds
+        return measure.timed(self.run)[1].seconds
 
     def run(self):
         with self._torch.set_grad_enabled(self._backward):
@@ -119,7 +121,7 @@ def work(options) -> None:
     def last(result) -> dict:
         if not options.backward:
             np.save(options.folder / f"{options.side}.npy", np.asarray(result, np.float32))
-        return {"matmul": timing.matmul_flops(options.dtype)} if options.side == "ours" else {}
+        return {"matmul": measure.matmul_flops(options.dtype)} if options.side == "ours" else {}
 
     timing.serve(side.run, side.prepare(options.backward, sound(options.batch[0], options.seconds)), last)
 
@@ -128,11 +130,11 @@ def compare(options, folder: Path, batch: int, backward: bool) -> dict:
     """Both sides in turns on one case."""
     case = ["--batch", batch, *(["--backward"] if backward else [])]
     workers = {side: worker(options, folder, side, *case) for side in ("ours", "theirs")}
-    taken = timing.turns({side: process.time for side, process in workers.items()}, options.rounds)
+    taken = measure.turns({side: process.time for side, process in workers.items()}, options.rounds)
     result = {"batch": batch, "backward": backward}
     work = flops(options.size, options.seconds) * batch * (3 if backward else 1)
     for side, process in workers.items():  # one after another: matrices are multiplied alone
-        last, figures = process.finish(), timing.figures(taken[side])
+        last, figures = process.finish(), measure.figures(taken[side])
         median = figures["median_s"]
         result[side] = {"first_s": process.first, "peak_gb": last["peak_gb"]} | figures
         result[side] |= {"times_real_time": batch * options.seconds / median, "gflops": work / median / 1e9}

@@ -23,6 +23,7 @@ import timing
 
 from jaxtalk.convert import syncnet as convert
 from jaxtalk.models import syncnet, wav2lip_syncnet
+from jaxtalk.train import measure
 
 INPUTS = {  # of one window: sound, faces
     "syncnet": ((13, 20), (5, 224, 224, 3)),
@@ -47,7 +48,7 @@ def ours(network: str, state: dict | None, arrays, dtype: str):
     if variables is None:
         variables = jax.jit(model.init)(jax.random.key(0), sound[:1], faces[:1])
     variables = jax.device_put({name: variables[name] for name in ("params", "batch_stats")})
-    call, taken = timing.timed(lambda: jax.jit(model.apply).lower(variables, sound, faces).compile())
+    call, taken = measure.timed(lambda: jax.jit(model.apply).lower(variables, sound, faces).compile())
     work = call.cost_analysis()["flops"] / len(sound) / 1e9
     return lambda: jax.block_until_ready(call(variables, sound, faces)), work, taken.seconds
 
@@ -142,10 +143,10 @@ def compare(network: str, batch: int, dtype: str, rounds: int) -> dict:
     our_call, work, compile_s = ours(network, state, arrays, dtype)
     calls = {"ours": our_call, **({"pytorch": embed(arrays)} if embed else {})}
     answers = {side: call() for side, call in calls.items()}
-    taken = timing.turns({side: lambda call=call: timing.timed(call)[1] for side, call in calls.items()}, rounds)
+    taken = measure.turns({side: lambda call=call: measure.timed(call)[1] for side, call in calls.items()}, rounds)
     result = {"network": network, "batch": batch, "dtype": dtype, "gflop": work, "compile_s": compile_s}
     for side in calls:
-        figures = timing.figures(taken[side])
+        figures = measure.figures(taken[side])
         result[side] = {"windows_per_s": batch / figures["median_s"]} | figures
     if embed:
         pairs = zip(answers["ours"], answers["pytorch"], strict=True)
