@@ -43,8 +43,7 @@ class Preemption:
 
     def __enter__(self):
         if threading.current_thread() is threading.main_thread():
-            handlers = {signal.SIGUSR1: self._pass_on} if self._several else dict.fromkeys(SIGNALS, self._notice)
-            self._before = {number: signal.signal(number, handler) for number, handler in handlers.items()}
+            self._listen({signal.SIGUSR1: self._pass_on} if self._several else dict.fromkeys(SIGNALS, self._notice))
         return self
 
     def __exit__(self, *_):
@@ -57,9 +56,14 @@ class Preemption:
         if stop:
             name = signal.Signals(next(iter(self._told))).name if self._told else "another process or SIGTERM"
             log.warning("told to stop (%s): saving step %d, then exit status %d", name, step, STATUS)
-            if self._several and self._before:
-                self._before.setdefault(signal.SIGTERM, signal.signal(signal.SIGTERM, signal.SIG_DFL))
+            if self._before:  # from now on, while this process saves, one that it had not had is none to die of
+                self._listen(dict.fromkeys(SIGNALS, self._notice))
         return stop
+
+    def _listen(self, handlers: dict) -> None:
+        for number, handler in handlers.items():
+            before = signal.signal(number, handler)
+            self._before.setdefault(number, before)
 
     def _notice(self, number: int, _) -> None:
         first = self._told.setdefault(number, time.monotonic())

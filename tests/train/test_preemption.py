@@ -61,6 +61,11 @@ def test_of_several_processes_jax_hears_the_signal_and_says_when(killed, monkeyp
         assert killed == [signal.SIGTERM] and not stop.requested(2)
         assert signal.getsignal(signal.SIGTERM) == before  # jax's own is below Python's and stays
         assert stop.requested(3)
+        signal.raise_signal(signal.SIGTERM)  # now it saves: the first one that comes to this process itself is no end
+        assert killed == [signal.SIGTERM]
+        monkeypatch.setattr(preemption, "REPEATED", -1.0)
+        signal.raise_signal(signal.SIGTERM)
+        assert killed == [signal.SIGTERM, signal.SIGTERM]
     assert signal.getsignal(signal.SIGTERM) == before
 
 
