@@ -47,7 +47,7 @@ def small(tmp_path_factory):
     return folder, (folder / manifest.NAME).read_bytes()
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=50, deadline=None)
 @given(bit=st.integers(0, 79), other=st.integers(0, 10**6))
 def test_no_damage_to_the_manifest_makes_a_damaged_folder_good(small, bit, other):
     folder, written = small
