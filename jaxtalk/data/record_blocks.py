@@ -5,6 +5,7 @@ import io
 import json
 import os
 import shutil
+import threading
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -14,6 +15,7 @@ import tensorflow_datasets as tfds
 from jaxtalk.errors import InputError
 
 SPLITS = ("train", "validation", "test")
+_QUIET = threading.Lock()  # standard output is the process's; Beam writes blocks from several threads
 
 
 def claim(directory: Path, name: str, settings: dict, kind: str) -> None:
@@ -41,7 +43,7 @@ def claim(directory: Path, name: str, settings: dict, kind: str) -> None:
 def write(builder: tfds.core.DatasetBuilder, folder: Path) -> None:
     """Prepares a dataset whose `data_dir` is `folder`; TFDS renames it to its name when it is whole."""
     tfds.disable_progress_bar()
-    with contextlib.redirect_stdout(io.StringIO()):  # tfds prints what it does; a bar of ours tells that
+    with _QUIET, contextlib.redirect_stdout(io.StringIO()):  # tfds prints what it does; a bar of ours tells that
         builder.download_and_prepare()
     shutil.rmtree(folder / "downloads", ignore_errors=True)  # tfds makes it for any dataset
 

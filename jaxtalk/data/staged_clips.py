@@ -20,7 +20,6 @@ from jaxtalk.errors import InputError
 from jaxtalk.io import output
 
 _OUTCOME = "outcome.json"
-_TEXTS = ("name", "clip", "person", "source_sha256")
 
 
 class Outcome(NamedTuple):
@@ -31,6 +30,7 @@ class Outcome(NamedTuple):
     pieces: int
     frames: int
     reason: str  # it was set aside; empty if it was not
+    split: str = ""  # that its set puts it in, as in `known_sets.Told`
 
 
 def path(stage: Path, source: Source) -> Path:
@@ -55,22 +55,22 @@ def write(stage: Path, source: Source, make: Callable[[Source], Iterable[dict]])
     with output.atomic(path(stage, source)) as temporary:
         pieces, frames = 0, 0
         with zipfile.ZipFile(temporary, "w") as file:
-            for pieces, record in enumerate(careful(), 1):
-                frames += len(record["frames"])
-                for name, value in _arrays(record):
+            for pieces, made in enumerate(careful(), 1):
+                frames += len(made["frames"])
+                for name, value in arrays(made):
                     with file.open(f"{pieces - 1}/{name}.npy", "w", force_zip64=True) as member:
                         np.lib.format.write_array(member, value, allow_pickle=False)
             if not broken:
-                _note(file, Outcome(source.clip, source.person, pieces, frames, ""))
+                _note(file, Outcome(source.clip, source.person, pieces, frames, "", source.split))
         if broken:
             with zipfile.ZipFile(temporary, "w") as file:
-                _note(file, Outcome(source.clip, source.person, 0, 0, broken[0]))
+                _note(file, Outcome(source.clip, source.person, 0, 0, broken[0], source.split))
 
 
 def set_aside(stage: Path, source: Source, reason: str) -> None:
     """Writes that a video has no records, and why."""
     with output.atomic(path(stage, source)) as temporary, zipfile.ZipFile(temporary, "w") as file:
-        _note(file, Outcome(source.clip, source.person, 0, 0, reason))
+        _note(file, Outcome(source.clip, source.person, 0, 0, reason, source.split))
 
 
 def outcome(file: Path) -> Outcome | None:
@@ -88,22 +88,25 @@ def read(file: Path) -> Iterator[dict[str, object]]:
     with np.load(file, allow_pickle=False) as content:
         for piece in range(known.pieces if known else 0):
             names = [name.split("/")[1] for name in content.files if name.startswith(f"{piece}/")]
-            yield _record({name: content[f"{piece}/{name}"] for name in names})
+            yield record({name: content[f"{piece}/{name}"] for name in names})
 
 
-def _arrays(record: dict) -> Iterator[tuple[str, np.ndarray]]:
-    """Arrays without objects in them: frames as all their bytes and the length of each."""
-    for name, value in record.items():
+def arrays(made: dict[str, object]) -> Iterator[tuple[str, np.ndarray]]:
+    """A record as arrays without objects in them: frames as all their bytes and the length of each."""
+    for name, value in made.items():
         if name == "frames":
             yield "lengths", np.array([len(frame) for frame in value])
             value = np.frombuffer(b"".join(value), np.uint8)
         yield name, np.asarray(value)
 
 
-def _record(arrays: dict[str, np.ndarray]) -> dict[str, object]:
-    ends = np.cumsum(arrays.pop("lengths"))
-    frames = [part.tobytes() for part in np.split(arrays.pop("frames"), ends[:-1])]
-    return {"frames": frames} | {name: str(v) if name in _TEXTS else v for name, v in arrays.items()}
+def record(stored: dict[str, np.ndarray]) -> dict[str, object]:
+    """What `arrays` were made of."""
+    made = {name: value if value.ndim else value.item() for name, value in stored.items()}  # texts have no axis
+    if "lengths" in made:
+        ends = np.cumsum(made.pop("lengths"))
+        made["frames"] = [part.tobytes() for part in np.split(made["frames"], ends[:-1])]
+    return made
 
 
 def _note(file: zipfile.ZipFile, known: Outcome) -> None:

@@ -22,7 +22,7 @@ from jaxtyping import Float32, Int16, UInt8
 from PIL import Image
 
 from jaxtalk.audio import load
-from jaxtalk.data import staged_clips, track_video, video_pieces
+from jaxtalk.data import known_sets, staged_clips, track_video, video_pieces
 from jaxtalk.data.clip import FPS, RATE, SAMPLES_PER_FRAME
 from jaxtalk.data.video_layouts import Source
 from jaxtalk.errors import InputError
@@ -85,6 +85,8 @@ def records(source: Source, demands: Demands) -> Iterator[dict[str, object]]:
                 "name": f"{source.name}-{start:06d}",
                 "clip": source.clip,
                 "person": source.person,
+                "text": source.text or known_sets.transcript(source.path),
+                "label": source.label,
                 "start": start,
                 "source_sha256": digest,
             }

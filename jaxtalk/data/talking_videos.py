@@ -1,7 +1,7 @@
 """Talking people on disk: pieces of videos as ArrayRecord, written through a TFDS builder and read by grain.
 
     DIR/prepared.json                       how the pieces were made: size, rate, tracker, version
-    DIR/block-00000/talking_videos/1.0.0/   a TFDS dataset of a block of clips, with the splits of `record_blocks`
+    DIR/block-00000/talking_videos/1.1.0/   a TFDS dataset of a block of clips, with the splits of `record_blocks`
     DIR/block-00000/clips.json              what became of each clip of the block
     DIR/set_aside.csv                       the clips that gave no record, and why
     DIR/summary.json                        how much there is; missing while clips are waiting
@@ -21,7 +21,7 @@ import tensorflow_datasets as tfds
 from jaxtalk.data import corpus, record_blocks
 from jaxtalk.errors import InputError
 
-VERSION = "1.0.0"
+VERSION = "1.1.0"
 SETTINGS, CLIPS, SUMMARY = "prepared.json", "clips.json", "summary.json"
 SHARED = ("frames", "landmarks", "camera", "speech", "expression", "rotation", "translation", "identity")
 
@@ -61,6 +61,8 @@ def features() -> dict[str, tfds.features.FeatureConnector]:
         "name": tfds.features.Text(),  # of the piece: no other has it, and a file can have it
         "clip": tfds.features.Text(),  # the video, as its path in the folder of videos
         "person": tfds.features.Text(),
+        "text": tfds.features.Text(),  # what is said in the whole video; empty where the set does not have it
+        "label": tfds.features.Text(),  # of the video in its set: emotion, word; empty likewise
         "start": tfds.features.Tensor(shape=(), dtype=np.int64),  # the piece's first frame in the clip, at 25 a second
         "source_sha256": tfds.features.Text(),  # of the video file
     }

@@ -1,24 +1,19 @@
-"""Which videos there are and who speaks in each: folders as the known sets of talking people lay them out, and lists.
+"""Which videos there are and who speaks in each: folders as the known sets lay them out (`known_sets`), and lists.
 
-    flat        FOLDER/.../NAME.mp4                each video another person
-    hdtf        FOLDER/WDA_BobMenendez_000.mp4     person_clip
-    voxceleb    FOLDER/.../id00012/21Uxsk56VDQ/00001.mp4    person/video/clip
-    list        FILE.csv with lines path,person    paths from the folder of the list; no person: another one
-
-VoxCeleb: Nagrani et al., 2017. HDTF: Zhang et al., CVPR 2021.
+FOLDER      of a known set, which is guessed or said
+FILE.csv    with lines path,person: paths from the folder of the list; no person: another one
 """
 
 import csv
 import os
-import re
 from collections import Counter
 from pathlib import Path
 from typing import NamedTuple
 
+from jaxtalk.data import known_sets
 from jaxtalk.errors import InputError
 
 SUFFIXES = frozenset(".mp4 .m4v .mov .mkv .webm .avi .mpg .mpeg .ts .flv .wmv .3gp".split())
-_HDTF = re.compile(r"(.+)_\d{3}")
 
 
 class Source(NamedTuple):
@@ -27,6 +22,9 @@ class Source(NamedTuple):
     path: Path
     clip: str  # its path from the folder of videos, with / between folders
     person: str
+    split: str = ""  # as in `known_sets.Told`, like the next two
+    label: str = ""
+    text: str = ""
 
     @property
     def name(self) -> str:
@@ -44,8 +42,9 @@ def find(videos: Path, layout: str) -> tuple[str, list[Source]]:
         layout, sources = "list", _listed(videos)
     else:
         clips = _walk(videos)
-        layout = _guess(clips) if layout == "auto" else layout
-        sources = [Source(videos / clip, clip, _person(videos, clip, layout)) for clip in clips]
+        layout = known_sets.guess(clips) if layout == "auto" else layout
+        lists = known_sets.own_lists(videos, layout, clips)
+        sources = [_source(videos, clip, layout, lists) for clip in clips]
     if not sources:
         raise InputError(f"{videos}: holds no videos ({' '.join(sorted(SUFFIXES))})")
     name, count = Counter(source.name for source in sources).most_common(1)[0]
@@ -65,26 +64,14 @@ def _walk(videos: Path) -> list[str]:
     return sorted(found)
 
 
-def _guess(clips: list[str]) -> str:
-    """What all the names agree with."""
-    paths = [Path(clip) for clip in clips]
-    if all(len(path.parts) >= 3 for path in paths):
-        return "voxceleb"
-    return "hdtf" if all(_HDTF.fullmatch(path.stem) for path in paths) else "flat"
-
-
-def _person(videos: Path, clip: str, layout: str) -> str:
-    path = Path(clip)
-    if layout == "flat":
-        return path.with_suffix("").as_posix()
-    if layout == "hdtf":
-        named = _HDTF.fullmatch(path.stem)
-        if not named:
-            raise InputError(f"{videos / clip}: is not named as in HDTF, person_000; use --layout flat or a list")
-        return named[1]
-    if len(path.parts) < 3:
-        raise InputError(f"{videos / clip}: is not person/video/clip as in VoxCeleb; use --layout flat or a list")
-    return path.parts[-3]
+def _source(videos: Path, clip: str, layout: str, lists: dict[str, str]) -> Source:
+    told = known_sets.told(clip, layout, lists)
+    if told is None:
+        raise InputError(
+            f"{videos / clip}: is not laid out as {layout} is, {known_sets.tree(layout)}; "
+            "use another --layout (flat takes any) or a list"
+        )
+    return Source(videos / clip, clip, *told)
 
 
 def _listed(path: Path) -> list[Source]:

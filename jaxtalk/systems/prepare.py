@@ -20,10 +20,20 @@ from typing import NamedTuple
 
 from tqdm import tqdm
 
-from jaxtalk.data import clip, isolated_worker, record_blocks, staged_clips, talking_videos, video_layouts
+from jaxtalk.data import (
+    clip,
+    isolated_worker,
+    known_sets,
+    on_beam,
+    record_blocks,
+    staged_clips,
+    talking_videos,
+    video_layouts,
+)
 from jaxtalk.data.video_layouts import Source
 from jaxtalk.errors import InputError
 from jaxtalk.io import output, output_folder
+from jaxtalk.systems import mesh_sets, prepare_meshes
 from jaxtalk.systems.prepare_options import PrepareOptions
 
 BLOCK = 200  # clips
@@ -43,6 +53,8 @@ def run(options: PrepareOptions) -> str:
     Raises:
         InputError: the options cannot be, there are no videos, or the folder cannot be written or is another's.
     """
+    if meshes := mesh_sets.layout_of(options.videos, options.layout):
+        return prepare_meshes.run(options, meshes)
     _check(options)
     layout, sources = video_layouts.find(options.videos, options.layout)
     out = options.directory
@@ -80,9 +92,7 @@ def _check(options: PrepareOptions) -> None:
 
         mediapipe_tracker.check(_landmarker(options))
     if options.beam:
-        from jaxtalk.systems import prepare_beam
-
-        prepare_beam.check()
+        on_beam.check()
 
 
 def _landmarker(options: PrepareOptions) -> Path | None:
@@ -156,9 +166,8 @@ def _work(options: PrepareOptions, stage: Path, blocks: list[Block]) -> None:
     prepare = functools.partial(talking_clip.stage, stage, demands)
     finish = functools.partial(write_block, stage, options.held_out)
     if options.beam:
-        from jaxtalk.systems import prepare_beam
-
-        prepare_beam.run(blocks, stage, prepare, finish, options.beam_options)
+        aside = functools.partial(staged_clips.set_aside, stage)
+        on_beam.run({block: block.sources for block in blocks}, prepare, aside, finish, options.beam_options)
         return
     owner = {source: block for block in blocks for source in block.sources}
     left = {block.folder: len(block.sources) for block in blocks}
@@ -190,7 +199,7 @@ def write_block(stage: Path, held_out: float, block: Block) -> None:
     files = [staged_clips.path(stage, source) for source in block.sources]
     if not (block.folder / talking_videos.CLIPS).is_file():
         outcomes = [staged_clips.outcome(file) for file in files]
-        splits = [split_of(outcome.person, held_out) for outcome in outcomes]
+        splits = [split_of(outcome.person, held_out, outcome.split) for outcome in outcomes]
         filled = {split for split, outcome in zip(splits, outcomes, strict=True) if outcome.pieces}
 
         def records(wanted: str):
@@ -213,10 +222,17 @@ def write_block(stage: Path, held_out: float, block: Block) -> None:
         file.unlink(missing_ok=True)
 
 
-def split_of(person: str, held_out: float) -> str:
-    """The split of all clips of a person. It depends on the name alone, so more people change nothing."""
+def split_of(person: str, held_out: float, own: str = "") -> str:
+    """The split of a clip: that of the set itself, or by the person's name alone, so that more people change nothing.
+
+    `own`: as `known_sets.Told.split` says it. Of a set with nothing but a test of its own, validation is taken.
+    """
+    if own in record_blocks.SPLITS:
+        return own
     chance = int(hashlib.sha256(person.encode()).hexdigest()[:8], 16) / 2**32
-    return "validation" if chance < held_out else "test" if chance < 2 * held_out else "train"
+    if chance < held_out:
+        return "validation"
+    return "test" if chance < 2 * held_out and own != known_sets.REST else "train"
 
 
 def _list_set_aside(out: Path) -> None:
@@ -233,7 +249,7 @@ def _sum_up(out: Path) -> str:
     used = [outcome for outcome in outcomes if not outcome.reason]
     pieces, frames = (sum(getattr(outcome, name) for outcome in used) for name in ("pieces", "frames"))
     people = {outcome.person for outcome in used}
-    splits = Counter(split_of(person, held_out) for person in people)
+    splits = Counter(split for _, split in {(o.person, split_of(o.person, held_out, o.split)) for o in used})
     reasons = Counter(outcome.reason for outcome in outcomes if outcome.reason)
     summary = {"clips": len(used), "pieces": pieces, "frames": frames, "people": len(people)}
     summary |= {"people_of_split": {name: splits[name] for name in record_blocks.SPLITS}}

@@ -14,7 +14,7 @@ class PrepareOptions:
 
     jaxtalk prepare videos/ records/
 
-    jaxtalk prepare voxceleb/ records/ --workers 32 (folders as those of VoxCeleb and HDTF are recognised)
+    jaxtalk prepare voxceleb/ records/ --workers 32 (VoxCeleb, HDTF, LRS2, LRS3, LRW, CREMA-D, GRID are recognised)
 
     jaxtalk prepare list.csv records/ (lines of path,person)
 
@@ -26,9 +26,11 @@ class PrepareOptions:
     """Folder of videos, or a .csv file with lines of path,person."""
     directory: tyro.conf.Positional[Path]
     """Folder to write into; empty, new, or with records made by the same options."""
-    layout: Literal["auto", "flat", "voxceleb", "hdtf"] = "auto"
-    """How the folder says who speaks: flat: each video another person; voxceleb: person/video/clip.mp4; hdtf:
-    person_000.mp4."""
+    layout: Literal[
+        "auto", "flat", "folders", "voxceleb", "hdtf", "lrs2", "lrs3", "lrw", "cremad", "grid", "voca", "codetalker"
+    ] = "auto"
+    """How the folder is laid out; auto recognises the known sets, of which docs/data.md has the trees. flat: each video
+    another person; folders: person/.../clip.mp4. voca and codetalker are sets of meshes."""
     size: int = 256
     """Side of the crops in pixels, a multiple of 16."""
     smallest: int | None = None

@@ -22,7 +22,7 @@ import pytest
 import tensorflow_datasets as tfds
 from PIL import Image
 
-from jaxtalk.data import record_blocks, staged_clips, talking_clip, talking_videos
+from jaxtalk.data import known_sets, record_blocks, staged_clips, talking_clip, talking_videos
 from jaxtalk.errors import InputError
 from jaxtalk.face import builtin
 from jaxtalk.face.arkit import INDEX
@@ -173,6 +173,34 @@ def test_all_clips_of_a_person_are_in_one_split(tmp_path, people):
     assert all(b != "train" for a, b in zip(splits, more, strict=True) if a != "train")
 
 
+def test_what_a_set_keeps_for_testing_stays_there_and_nothing_else_comes_to_it():
+    names = [f"person {k}" for k in range(200)]
+    assert {prepare.split_of(name, 0.2, "test") for name in names} == {"test"}
+    assert {prepare.split_of(name, 0.4, "train") for name in names} == {"train"}
+    rest = [prepare.split_of(name, 0.2, known_sets.REST) for name in names]
+    assert set(rest) == {"train", "validation"}
+    same = [prepare.split_of(name, 0.2) for name in names]
+    assert [s == "validation" for s in same] == [s == "validation" for s in rest]
+
+
+def test_splits_texts_and_labels_of_a_set_are_kept(tmp_path):
+    """LRW, whose folders say train and test, and LRS3, whose text lies beside the video."""
+    words, talks = tmp_path / "lrw", tmp_path / "lrs3"
+    for place in ("train", "test"):
+        talker(words / "ABOUT" / place / "ABOUT_00001.mp4", frames=12)
+    prepare.run(options(words, tmp_path / "a", held_out=0.0))
+    for place in ("train", "test"):
+        (record,) = records(tmp_path / "a", place).values()
+        assert record["clip"].decode() == f"ABOUT/{place}/ABOUT_00001.mp4"
+        assert (record["text"], record["label"]) == (b"ABOUT", b"ABOUT")
+    clips = talks / "test" / "0Fi83BHQsMA"
+    talker(clips / "00002.mp4", frames=12)
+    (clips / "00002.txt").write_text("Text:  SO I SAID\nConf:  3\n")
+    prepare.run(options(talks, tmp_path / "b", held_out=0.0))
+    (record,) = records(tmp_path / "b", "test").values()
+    assert (record["text"], record["label"], record["person"]) == (b"SO I SAID", b"", b"0Fi83BHQsMA")
+
+
 def test_the_summary_counts_what_there_is(whole):
     summary = json.loads((whole / "summary.json").read_text())
     assert (summary["clips"], summary["pieces"], summary["frames"], summary["people"]) == (4, 5, 180, 3)
@@ -284,7 +312,7 @@ def test_features_are_those_of_the_corpus_where_both_have_them(whole):
     assert {"frames", "landmarks", "speech", "expression", "rotation", "translation"} <= ours.keys() & theirs.keys()
     record = records(whole)["id1-a-1-000000"]
     for name in ours.keys() & theirs.keys():
-        if isinstance(theirs[name], tfds.features.Tensor):
+        if not isinstance(theirs[name], tfds.features.Text | tfds.features.Sequence):
             assert record[name].dtype == theirs[name].np_dtype and record[name].ndim == len(theirs[name].shape)
 
 
