@@ -15,7 +15,7 @@ import functools
 import json
 import multiprocessing
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import grain
@@ -31,6 +31,7 @@ from jaxtalk.face.arkit import NAMES
 
 VERSION = "1.1.0"
 BLOCK = 500  # clips; an interruption loses at most this many
+STAGE = "stage"  # folder of clips that `corpus_on_beam` has made and not put into blocks yet
 SPLITS = record_blocks.SPLITS
 
 
@@ -40,7 +41,7 @@ class Corpus(tfds.core.GeneratorBasedBuilder):
     VERSION = tfds.core.Version(VERSION)
     code_path = Path(__file__)  # tfds 4.9.10 finds it out by importlib_resources, which nothing installs
 
-    def __init__(self, *, indices: range, make, frames: int, **settings):
+    def __init__(self, *, indices: Iterable[int], make, frames: int, **settings):
         self._indices, self._make, self._frames = indices, make, frames
         super().__init__(**settings)
 
@@ -106,17 +107,29 @@ def write(options: CorpusOptions) -> None:
     tts.variants()  # before anything is written: is espeak-ng there?
     settings = {"clips": options.clips, "seed": options.seed, "frames": options.frames}
     settings |= {"version": VERSION, "phonemes": LETTERS}
+    if options.beam:
+        from jaxtalk.data import corpus_on_beam  # only now, as it needs this
+
+        corpus_on_beam.check()
     record_blocks.claim(options.directory, "corpus.json", settings, "corpus")
+    if options.beam:
+        corpus_on_beam.write(options)
+    else:
+        _write_here(options)
+
+
+def _write_here(options: CorpusOptions) -> None:
     with _maker(options) as make, tqdm(total=options.clips, unit="clip", disable=None) as bar:
-        for path, indices in _blocks(options.directory, options.clips):
-            if _finished(path):
+        for path, indices in blocks(options.directory, options.clips):
+            if finished(path):
                 bar.update(len(indices))
                 continue
             try:
                 shutil.rmtree(path, ignore_errors=True)  # what an interruption left
-                _write_block(path, indices, lambda wanted: _counted(make(wanted), bar), options.frames)
+                write_block(path, indices, lambda wanted: _counted(make(wanted), bar), options.frames)
             except OSError as error:
                 raise InputError(f"{path}: cannot be written ({error}); make room and run this again") from error
+    shutil.rmtree(options.directory / STAGE, ignore_errors=True)  # of a command on Beam that was stopped
 
 
 def read(directory: str | Path, split: str = "train") -> grain.MapDataset:
@@ -127,23 +140,24 @@ def read(directory: str | Path, split: str = "train") -> grain.MapDataset:
     directory = Path(directory)
     try:
         settings = json.loads((directory / "corpus.json").read_text())
-        blocks, version = list(_blocks(directory, settings["clips"])), settings["version"]
+        parts, version = list(blocks(directory, settings["clips"])), settings["version"]
     except (OSError, ValueError, KeyError) as error:
         raise InputError(f"{directory}: holds no corpus; write one with jaxtalk corpus {directory}") from error
     if version != VERSION:
         raise InputError(f"{directory}: is a corpus of version {version}, not {VERSION}; write it anew")
-    missing = [path.name for path, _ in blocks if not _finished(path)]
+    missing = [path.name for path, _ in parts if not finished(path)]
     if missing:
         raise InputError(
-            f"{directory}: {len(missing)} of {len(blocks)} blocks are missing; run jaxtalk corpus again to finish it"
+            f"{directory}: {len(missing)} of {len(parts)} blocks are missing; run jaxtalk corpus again to finish it"
         )
-    records = record_blocks.read([_folder(path) for path, _ in blocks], split)
+    records = record_blocks.read([_folder(path) for path, _ in parts], split)
     if records is None:
         raise InputError(f"{directory}: has no clips for {split}; splits are {', '.join(SPLITS)}, from 20 clips on")
     return records
 
 
-def _blocks(directory: Path, clips: int) -> Iterator[tuple[Path, range]]:
+def blocks(directory: Path, clips: int) -> Iterator[tuple[Path, range]]:
+    """The folder of each block and the clips in it."""
     for number, first in enumerate(range(0, clips, BLOCK)):
         yield directory / f"block-{number:05d}", range(first, min(first + BLOCK, clips))
 
@@ -152,12 +166,13 @@ def _folder(block: Path) -> Path:
     return block / Corpus.name / VERSION
 
 
-def _finished(block: Path) -> bool:
+def finished(block: Path) -> bool:
     """TFDS renames a dataset to its name when it is whole."""
     return _folder(block).is_dir()
 
 
-def _write_block(path: Path, indices: range, make, frames: int) -> None:
+def write_block(path: Path, indices: Iterable[int], make, frames: int) -> None:
+    """Writes a block; `make` gives the examples of many indices in their order."""
     builder = Corpus(indices=indices, make=make, frames=frames, data_dir=path, file_format="array_record")
     record_blocks.write(builder, path)
 

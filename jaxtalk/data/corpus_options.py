@@ -24,3 +24,7 @@ class CorpusOptions:
     frames: int = 0
     """Side in pixels of rendered frames, a multiple of 16 (128 takes about six seconds of one core a clip); 0 renders
     none, since they can be rendered from the labels later."""
+    beam: bool = False
+    """Work on Apache Beam (extra beam) instead of --workers. All its machines must see the folder."""
+    beam_options: str = "--runner=DirectRunner"
+    """Options of the pipeline, as --beam-options="--runner=FlinkRunner --flink_master=...\"."""
