@@ -51,10 +51,10 @@ def run(experiment: Experiment, folder: Path, devices: list | None = None, optio
         first = checkpoints.latest or 0
         if first:
             state = checkpoints.restore(state, batches)
-        total, measured = {}, {}
+        total = {}
         for i in tqdm.trange(first, experiment.steps + 1, initial=first, desc=experiment.name, disable=_bar()):
             watchdog.alive()
-            last, told = i == experiment.steps, preemption.requested(i)
+            last, told, measured = i == experiment.steps, preemption.requested(i), {}
             if last or (i > first and i % experiment.evaluate_every == 0 and not told):
                 with pace.aside():
                     measured = _evaluate(experiment, state, i, log)
@@ -64,6 +64,7 @@ def run(experiment: Experiment, folder: Path, devices: list | None = None, optio
             if last:
                 break
             if told:
+                checkpoints.wait()  # while signals are still heard
                 raise Preempted(i)
             batch = pace.next(batches)
             profile.step(state)

@@ -10,6 +10,7 @@ import pytest
 
 from jaxtalk.metrics.mean import Mean
 from jaxtalk.train import loop, mesh, parallel, state, step
+from jaxtalk.train.checkpoint import Best
 from jaxtalk.train.experiment import Experiment
 
 MODEL = nn.Sequential([nn.Dense(16), jnp.tanh, nn.Dense(1)])
@@ -110,3 +111,16 @@ def test_adversarial_step_moves_both_networks_once():
             same(before[name].params, after[name].params, rtol=1e-6)
     always = {f"{name}/{metric}" for name in before for metric in ("gradient_norm", "skipped")}
     assert set(metrics) == {"discriminator/real"} | always
+
+
+def test_the_best_is_that_of_the_evaluation_at_its_own_step(tmp_path):
+    one = jax.devices()[:1]
+    changes = dict(
+        save_every=5, evaluate_every=10, keep=1, best=Best("step"), evaluate=lambda s: {"step": float(s.step)}
+    )
+    loop.run(experiment(25, **changes), tmp_path, devices=one)
+    steps = {int(path.name) for path in (tmp_path / "checkpoints").iterdir()}
+    assert steps == {
+        10,
+        25,
+    }  # the smallest number is that of step 10; steps 5, 15 and 20 have none of their own or more
