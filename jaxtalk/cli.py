@@ -18,6 +18,8 @@ USAGE = f"""jaxtalk {__version__}: speech-driven talking faces in JAX
   jaxtalk corpus DIR --clips N                speech with exact phonemes, articulation, head motion
   jaxtalk prepare VIDEOS DIR                  videos of talking people into training records
   jaxtalk train CONFIG [--field value ...]    trains a network (configs/*.py); continues where it stopped
+  jaxtalk plan CONFIG --topology v5p:8x8x8    compiles a train step for a TPU pod here: memory, speed, scaling
+  jaxtalk bench [--config CONFIG]             times loader, step, checkpoints, inference on this machine
   jaxtalk eval VIDEO --truth VIDEO             how good is it: pictures, identity, lips, sync; tables, user studies
   jaxtalk convert KIND SRC DST                published face models and checkpoints into ours
   jaxtalk verify FILE                         says how a result was made
@@ -91,6 +93,49 @@ def train(arguments: list[str]) -> None:
     loop.run(experiment, options.folder or Path("runs") / experiment.name, options=options)
 
 
+def plan(arguments: list[str]) -> None:
+    """CONFIG as `train` has it, of those that give the shapes of their batches."""
+    if not arguments or arguments[0].startswith("-"):
+        print("usage: jaxtalk plan CONFIG [--field value ...] [--topology v5p:8x8x8] [--slices N]")
+        sys.exit(0 if arguments else 2)
+    from jaxtalk.train.plan_options import PlanOptions
+
+    config, options = _configured("plan", arguments, PlanOptions)
+    from jaxtalk.train import plan
+
+    print(plan.run(config.experiment(), options))
+
+
+def bench(arguments: list[str]) -> None:
+    """Names of benchmarks, a config or none, or a report on what several runs wrote."""
+    import tyro
+
+    from jaxtalk.systems.bench_options import BenchOptions, ReportOptions, split
+
+    if "--report" in arguments:
+        rest = [argument for argument in arguments if argument != "--report"]
+        options = tyro.cli(ReportOptions, args=rest, prog="jaxtalk bench --report")
+        from jaxtalk.systems import bench_page
+
+        print(bench_page.run(options))
+        return
+    names, config_name, rest = split(arguments)
+    if config_name is None:
+        options, experiment = tyro.cli(BenchOptions, args=rest, prog="jaxtalk bench"), None
+    else:
+        from jaxtalk.train import distributed
+
+        distributed.init_distributed()
+        from jaxtalk.systems.bench import ConfigOptions
+
+        config, options = _configured("bench", [config_name, *rest], ConfigOptions)
+        experiment = config.experiment()
+    from jaxtalk.systems import bench
+
+    for line in bench.run(names, experiment, options, " ".join(arguments)):
+        print(line, flush=True)
+
+
 def evaluate(arguments: list[str]) -> None:
     """A video, a config of a test set (`evaluation()` gives it), or a user study."""
     import tyro
@@ -157,7 +202,7 @@ def demo(arguments: list[str]) -> None:
 
 
 COMMANDS = {"talk": talk, "fap": fap, "corpus": corpus, "train": train, "convert": convert, "verify": verify}
-COMMANDS |= {"demo": demo, "eval": evaluate, "prepare": prepare}
+COMMANDS |= {"demo": demo, "eval": evaluate, "prepare": prepare, "plan": plan, "bench": bench}
 
 
 def main(arguments: list[str] | None = None) -> None:

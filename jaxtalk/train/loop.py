@@ -13,6 +13,7 @@ from jaxtalk.train.experiment import Experiment
 from jaxtalk.train.log import Log
 from jaxtalk.train.mesh import MeshShape
 from jaxtalk.train.pace import Pace
+from jaxtalk.train.peak import flops
 from jaxtalk.train.preemption import Preempted, Preemption
 from jaxtalk.train.profile import Profile
 from jaxtalk.train.run_options import RunOptions
@@ -38,7 +39,8 @@ def run(experiment: Experiment, folder: Path, devices: list | None = None, optio
     state = parallel.init(experiment.init, jax.random.key(experiment.seed), grid, experiment.rules)
     step = parallel.compile_step(experiment.step, state, grid, experiment.rules)
     batches = iter(_iterable(experiment.data()))
-    pace, skips = Pace(), Skips(folder, experiment.skips)
+    peak = flops(grid.devices.flat[0].device_kind)
+    pace, skips = Pace(experiment.flops, peak and peak * grid.size), Skips(folder, experiment.skips)
     with contextlib.ExitStack() as until_the_end:
         if hasattr(batches, "close"):
             until_the_end.callback(batches.close)

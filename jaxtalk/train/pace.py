@@ -8,9 +8,13 @@ import jax
 
 
 class Pace:
-    """Counts steps, examples and waiting between reports."""
+    """Counts steps, examples and waiting between reports.
 
-    def __init__(self):
+    `flops`: the model's in a step, all devices together; `peak`: what these could do in a second.
+    """
+
+    def __init__(self, flops: float | None = None, peak: float | None = None):
+        self._flops, self._peak = flops, peak
         self._start = self._last = time.perf_counter()
         self._aside = self._aside_last = self._waited = 0.0
         self._steps = self._examples = 0
@@ -34,7 +38,8 @@ class Pace:
     def report(self) -> dict[str, float]:
         """Since the last report: seconds a step, examples a second, the share of time spent waiting for data.
 
-        `goodput` is the share of the whole run's time that was spent on training.
+        `goodput` is the share of the whole run's time that was spent on training. `mfu`, where the model's FLOPs and
+        the devices' peak are known: the share of the peak that the model makes use of.
         """
         now = time.perf_counter()
         spent = max(now - self._last - (self._aside - self._aside_last), 1e-9)
@@ -44,6 +49,8 @@ class Pace:
             "data_wait": self._waited / spent,
             "goodput": 1 - self._aside / (now - self._start),
         }
+        if self._flops and self._peak:
+            numbers["mfu"] = self._flops * self._steps / (spent * self._peak)
         self._last, self._aside_last, self._waited = now, self._aside, 0.0
         self._steps = self._examples = 0
         return numbers

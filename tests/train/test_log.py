@@ -106,3 +106,13 @@ def test_pace_tells_waiting_from_working_and_leaves_evaluation_out(monkeypatch):
     with pace.aside():
         now[0] += 8
     assert pace.report() == {"seconds_per_step": 4, "examples_per_second": 1, "data_wait": 0.25, "goodput": 0.5}
+
+
+def test_mfu_is_what_the_model_needs_over_what_the_devices_could_do(monkeypatch):
+    now = [0.0]
+    monkeypatch.setattr("time.perf_counter", lambda: now[0])
+    pace = Pace(flops=30.0, peak=100.0)
+    for _ in range(2):
+        pace.next(iter([{"x": np.zeros((4, 1))}]))
+        now[0] += 1
+    assert pace.report()["mfu"] == 0.3
