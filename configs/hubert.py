@@ -1,4 +1,6 @@
-"""HuBERT from nothing, small enough for two cores: first on clusters of MFCC, then on those of its own features.
+"""HuBERT from nothing: small enough for two cores, or the published base and large networks (--size) for clusters.
+
+First on clusters of MFCC, then on those of its own features.
 
 jaxtalk corpus data/corpus --clips 1600
 jaxtalk train hubert --corpus data/corpus
@@ -16,11 +18,14 @@ Streamed with `speech_stream.LIVE`, two real recordings (8.0 and 5.5 s): relativ
 the whole recording, 0.34 and 0.31 with those of the sound so far.
 
 Second round, --steps 1400, 13 CPU minutes: loss on hidden frames 3.22, right 0.20; phonemes 0.439 0.437 0.435 0.432.
+
+--size base and --size large have not been trained here, only compiled for TPUs: docs/planning.md says what they need.
 """
 
 import dataclasses
 import functools
 from pathlib import Path
+from typing import Literal
 
 import jax
 import jax.numpy as jnp
@@ -32,9 +37,9 @@ from jaxtalk.audio import mfcc
 from jaxtalk.data import speech_crops
 from jaxtalk.io import weights
 from jaxtalk.metrics.mean import Mean
-from jaxtalk.models import hubert_pretrain, kmeans, time_mask
+from jaxtalk.models import hubert_pretrain, kmeans, speech_encoder_flops, time_mask
+from jaxtalk.models.speech_encoder import BASE, LARGE, SpeechEncoder, normalise
 from jaxtalk.models.speech_encoder import Config as EncoderConfig
-from jaxtalk.models.speech_encoder import SpeechEncoder, normalise
 from jaxtalk.train import state as train_state
 from jaxtalk.train.experiment import Experiment
 from jaxtalk.train.step import make_step
@@ -42,10 +47,32 @@ from jaxtalk.train.step import make_step
 _BLOCK = 160_000  # samples to whose multiples recordings are padded, so that few lengths are compiled
 
 
+_PIECE = 15.365  # seconds: 768 frames, a multiple of the 128 lanes of TPUs, near the published 15.6 s
+# Fields of `Config` that are not given. Base and large: Hsu et al., 2021, sec. IV, table II, and the authors' configs
+# in fairseq (hubert_base_librispeech, hubert_large_librivox); batches of 32 GPUs x 87.5 s and of 128 x 56.25 s.
+SIZES = {
+    "small": dict(
+        width=128, layers=4, conv_width=64, projection=128, clusters=100, unmasked=0.5, dtype="float32",
+        seconds=2.56, batch=16, steps=2000, rate=1e-3, clip=1.0,
+    ),
+    "base": dict(
+        width=768, layers=12, conv_width=512, projection=256, clusters=100, unmasked=0.0, dtype="bfloat16",
+        seconds=_PIECE, batch=192, steps=400_000, rate=5e-4, clip=10.0,
+    ),
+    "large": dict(
+        width=1024, layers=24, conv_width=512, projection=768, clusters=500, unmasked=0.0, dtype="bfloat16",
+        seconds=_PIECE, batch=512, steps=400_000, rate=1.5e-3, clip=1.0,
+    ),
+}  # fmt: skip
+ENCODERS = {"small": wav2vec2.SMALL, "base": BASE, "large": LARGE}
+
+
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Config:
-    """Trains a small speech encoder to say to which cluster hidden frames belong."""
+    """Trains a speech encoder to say to which cluster hidden frames belong. Fields that are None are as in `SIZES`."""
 
+    size: Literal["small", "base", "large"] = "small"
+    """small: for two cores; base: 95 million parameters; large: 317 million, both as published."""
     corpus: Path = Path("data/corpus")
     """Folder that `jaxtalk corpus` wrote; it trains on its speech, and probes know its phonemes."""
     recordings: Path | None = None
@@ -54,54 +81,106 @@ class Config:
     """Encoder whose features are clustered, instead of MFCC."""
     teacher_layer: int = 3
     """Which layer's."""
-    clusters: int = 100
-    unmasked: float = 0.5
+    clusters: int | None = None
+    unmasked: float | None = None
     """Weight of the loss on frames that are not hidden, of 1 for both (1 - alpha in eq. 3)."""
     clustered: int = 100_000
     """Frames that k-means sees."""
-    width: int = 128
-    layers: int = 4
-    conv_width: int = 64
-    seconds: float = 2.56
+    width: int | None = None
+    layers: int | None = None
+    conv_width: int | None = None
+    projection: int | None = None
+    """Of the features that are compared with clusters."""
+    dtype: Literal["float32", "bfloat16"] | None = None
+    """In which the network computes; parameters are float32."""
+    remat: Literal["nothing", "between", "layers"] = "nothing"
+    """What gradients compute again, to save memory: what lies between matrix products (a few per cent more to do), or
+    whole layers (a third more)."""
+    seconds: float | None = None
     """Length of a piece of speech."""
-    batch: int = 16
-    steps: int = 2000
-    rate: float = 1e-3
+    batch: int | None = None
+    """Pieces in a step, on all devices."""
+    steps: int | None = None
+    rate: float | None = None
+    clip: float | None = None
+    """Largest norm of a gradient."""
     probed: int = 150
     """Clips that probes are trained on."""
     seed: int = 0
 
+    def filled(self) -> "Config":
+        """With a number in every field."""
+        missing = {name: value for name, value in SIZES[self.size].items() if getattr(self, name) is None}
+        return dataclasses.replace(self, **missing)
+
+    def encoder(self) -> EncoderConfig:
+        """The network of a filled config."""
+        like = ENCODERS[self.size]
+        return dataclasses.replace(
+            like,
+            width=self.width,
+            layers=self.layers,
+            heads=self.width * like.heads // like.width,
+            hidden=4 * self.width,
+            conv_widths=(self.conv_width,) * 7,
+            dropout=0.1 if self.size == "base" else 0.0,
+            dtype=jnp.dtype(self.dtype).type,
+            remat=self.remat,
+            scan=self.size != "small",
+        )
+
     def experiment(self) -> Experiment:
-        task = Task(self)
+        config = self.filled()
+        task = Task(config)
         return Experiment(
             name="hubert",
             init=task.init,
-            step=make_step(task.loss, task.optimizer, average=0.99),
-            data=lambda: task.crops.stream(self.batch, self.seed),
-            steps=self.steps,
+            step=make_step(task.loss, task.optimizer, average=0.99 if self.size == "small" else 0.999),
+            data=lambda: task.crops.stream(config.batch, self.seed),
+            steps=config.steps,
             evaluate=lambda state: wav2vec2.probe(self, task.encoder, state.variables["params"]["encoder"]),
             export=lambda state, folder: wav2vec2.save(
                 folder / "hubert.safetensors", "hubert", task.encoder, state.variables["params"]["encoder"]
             ),
             seed=self.seed,
-            evaluate_every=max(1, self.steps // 2),
+            evaluate_every=max(1, config.steps // 2),
+            batch=task.batch,
+            flops=task.flops,
         )
 
 
 class Task:
-    """The recordings in memory with their targets, and the pure functions of one run."""
+    """The pure functions of one run, and the recordings in memory with their targets once they are asked for."""
 
     def __init__(self, config: Config):
+        """`config`: filled."""
         self.config = config
-        self.encoder = wav2vec2.small(config)
+        self.encoder = config.encoder()
         self.network = hubert_pretrain.Hubert(
-            hubert_pretrain.Config(encoder=self.encoder, clusters=config.clusters, width=config.width)
+            hubert_pretrain.Config(encoder=self.encoder, clusters=config.clusters, width=config.projection)
         )
-        self.optimizer = wav2vec2.optimizer(config)
+        self.optimizer = optimizer(config)
         self.length = int(config.seconds * speech_crops.RATE)
         self.frames = self.encoder.frames(self.length)
-        recordings = wav2vec2.recordings(config)
-        self.crops = speech_crops.SpeechCrops(recordings, self.length, targets(config, recordings))
+
+    @functools.cached_property
+    def crops(self) -> speech_crops.SpeechCrops:
+        recordings = wav2vec2.recordings(self.config)
+        return speech_crops.SpeechCrops(recordings, self.length, targets(self.config, recordings))
+
+    @property
+    def batch(self) -> dict[str, jax.ShapeDtypeStruct]:
+        """Shapes of what `crops` give."""
+        rows = self.config.batch
+        return {
+            "speech": jax.ShapeDtypeStruct((rows, self.length), jnp.float32),
+            "target": jax.ShapeDtypeStruct((rows, self.frames), jnp.int32),
+        }
+
+    @property
+    def flops(self) -> float:
+        """Of a step, as the model needs them."""
+        return float(self.config.batch * speech_encoder_flops.hubert(self.network.config, self.length).train)
 
     def init(self, rng):
         wave, masked = jnp.zeros((1, self.length)), jnp.zeros((1, self.frames), bool)
@@ -123,6 +202,17 @@ class Task:
         }
         share = self.config.unmasked
         return (1 - share) * terms["masked"].value() + share * terms["unmasked"].value(), (stats, terms)
+
+
+def optimizer(config: Config) -> optax.GradientTransformation:
+    """Small: as wav2vec 2.0's. Base and large: the published schedule, up for 8 % of the steps and down to nothing."""
+    if config.size == "small":
+        return wav2vec2.optimizer(config)
+    warm = round(0.08 * config.steps)
+    up, down = optax.linear_schedule(0, config.rate, warm), optax.linear_schedule(config.rate, 0, config.steps - warm)
+    rate = optax.join_schedules([up, down], [warm])
+    adam = optax.adamw(rate, b2=0.98, eps=1e-6, weight_decay=0.01)
+    return optax.chain(optax.clip_by_global_norm(config.clip), adam)
 
 
 def targets(config: Config, recordings: list) -> list[np.ndarray]:

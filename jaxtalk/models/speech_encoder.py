@@ -7,6 +7,8 @@ Both are one network and differ in how they were trained. `BASE` normalises once
 over time, and behind each transformer block; `LARGE` normalises each frame behind every convolution, and before each
 block. A batch of utterances of several lengths gives what each would give alone: statistics over time and attention
 see only an utterance's own frames, and features beyond its end are 0.
+
+On a mesh (`train.parallel.on`) activations stay split along the batch and, within blocks, along heads or hidden units.
 """
 
 import dataclasses
@@ -47,6 +49,8 @@ class Config:
     dropout: float = 0.1  # in training
     normalise: bool = True  # whether waves were given through `normalise` in training; never done inside
     attention: Literal["xla", "cudnn"] = "xla"  # cudnn: on NVIDIA GPUs in bfloat16, without forward mode
+    remat: Literal["nothing", "between", "layers"] = "nothing"  # what the gradient computes again; see `_KEPT`
+    scan: bool = False  # transformer layers as one loop; see `_loop`
     dtype: DTypeLike = jnp.float32
 
     @classmethod
@@ -72,6 +76,14 @@ class Config:
         frames = (samples - self.reach) // self.hop + 1
         return frames * (frames > 0)
 
+
+# What of each transformer layer is kept for its gradient, by `Config.remat`: everything; what its matrix products gave,
+# so that attention weights, norms and gelu are computed again between them; only what the layer was given. Of a frame
+# of LARGE in bfloat16, that is about 100 + 3 t, 20 and 2 kB a layer for t frames in its utterance.
+_KEPT = {
+    "between": jax.checkpoint_policies.dots_with_no_batch_dims_saveable,
+    "layers": jax.checkpoint_policies.nothing_saveable,
+}
 
 BASE = Config()
 LARGE = Config(width=1024, layers=24, heads=16, hidden=4096, conv_bias=True, conv_norm="layer", norm_first=True)
@@ -112,7 +124,7 @@ class FeatureEncoder(nn.Module):
                 x = _layer_norm(c, f"norm_{i}")(x)
             elif i == 0:
                 x = ChannelNorm(c.epsilon, name="norm_0")(x, _own(lengths, x[..., 0]), statistics).astype(c.dtype)
-            x = nn.gelu(x, approximate=False)
+            x = _held(nn.gelu(x, approximate=False), "channels")
         return x
 
 
@@ -169,7 +181,7 @@ class Attention(nn.Module):
         )
         seen = None if own is None else own[:, None, None]
         y = jax.nn.dot_product_attention(query, key, value, mask=seen, implementation=c.attention)
-        return nn.Dense(c.width, dtype=c.dtype, name="out")(y.reshape(x.shape))
+        return nn.Dense(c.width, dtype=c.dtype, name="out")(_held(y.reshape(x.shape), "heads"))
 
 
 class Layer(nn.Module):
@@ -179,7 +191,7 @@ class Layer(nn.Module):
 
     @nn.compact
     def __call__(
-        self, x: Float[Array, "b t d"], own: Bool[Array, "b t"] | None, *, train: bool = False
+        self, x: Float[Array, "b t d"], own: Bool[Array, "b t"] | None, train: bool = False
     ) -> Float[Array, "b t d"]:
         c = self.config
         attention_norm, feed_forward_norm = _layer_norm(c, "attention_norm"), _layer_norm(c, "feed_forward_norm")
@@ -188,7 +200,7 @@ class Layer(nn.Module):
         widen, narrow = (nn.Dense(n, dtype=c.dtype, name=m) for n, m in ((c.hidden, "widen"), (c.width, "narrow")))
 
         def feed_forward(x):
-            return narrow(drop(nn.gelu(widen(x), approximate=False)))
+            return narrow(drop(_held(nn.gelu(widen(x), approximate=False), "hidden")))
 
         if c.norm_first:
             x = x + drop(attend(attention_norm(x), own))
@@ -215,7 +227,7 @@ class ContextNetwork(nn.Module):
         c = self.config
         drop = nn.Dropout(c.dropout, deterministic=not train)
         normed = _layer_norm(c, "feature_norm")(features) if c.feature_norm else features
-        x = projected = nn.Dense(c.width, dtype=c.dtype, name="projection")(normed)
+        x = projected = _held(nn.Dense(c.width, dtype=c.dtype, name="projection")(normed), "embed")
         x = drop(x)
         if masked is not None:
             x = jnp.where(masked[0][..., None], masked[1].astype(c.dtype)[None, None], x)
@@ -224,14 +236,46 @@ class ContextNetwork(nn.Module):
         position = PositionalConvolution(c, name="position")(x)
         x, norm = x + position, _layer_norm(c, "norm")
         x = drop(x if c.norm_first else norm(x))
-        layers = []
-        for i in range(c.layers):
-            x = Layer(c, name=f"layer_{i}")(x, own, train=train)
-            layers.append(x)
+        if c.scan and not self.is_initializing():
+            own_parameters = [self.variables["params"][f"layer_{i}"] for i in range(c.layers)]
+            keys = jax.random.split(self.make_rng("dropout"), c.layers) if train and c.dropout else None
+            layers = _loop(c, own_parameters, x, own, keys)
+        else:
+            layer = nn.remat(Layer, policy=_KEPT[c.remat], static_argnums=3) if c.remat in _KEPT else Layer
+            layers = []
+            for i in range(c.layers):
+                layers.append(_held(layer(c, name=f"layer_{i}")(layers[-1] if layers else x, own, train), "embed"))
+        x = layers[-1]
         x = (norm(x) if c.norm_first else x).astype(jnp.float32)
         if own is not None:
             x = jnp.where(own[..., None], x, 0)
         return x, {"normed": normed, "projected": projected, "position": position, "layers": tuple(layers)}
+
+
+def _loop(c: Config, parameters: list[dict], x: Float[Array, "b t d"], own, keys) -> list[Float[Array, "b t d"]]:
+    """What each layer gives, as one loop over their parameters, which are stacked for it; `keys`: for their dropout.
+
+    Compilers then see one layer: libtpu takes 50 s of a core for one of LARGE with its gradient, and as long for every
+    further one. Parameters keep their names. It costs copies of them, a few per cent of a step; CPUs are slower at it.
+    """
+
+    def layer(x, own_parameters_and_key):
+        own_parameters, key = own_parameters_and_key
+        rngs = None if key is None else {"dropout": key}
+        y = Layer(c, parent=None).apply({"params": own_parameters}, x, own, key is not None, rngs=rngs)
+        y = _held(y, "embed")
+        return y, y
+
+    if c.remat in _KEPT:
+        layer = jax.checkpoint(layer, policy=_KEPT[c.remat], prevent_cse=False)
+    stacked = jax.tree_util.tree_map_with_path(lambda path, *leaves: jnp.stack(_computed(c, path, leaves)), *parameters)
+    layers = jax.lax.scan(layer, x, (stacked, keys))[1]
+    return list(layers)
+
+
+def _computed(c: Config, path: tuple, leaves: tuple[Array, ...]) -> tuple[Array, ...]:
+    """Parameters in the type in which a layer uses them, so that half the bytes are copied: norms stay in float32."""
+    return leaves if path[0].key.endswith("_norm") else tuple(leaf.astype(c.dtype) for leaf in leaves)
 
 
 class SpeechEncoder(nn.Module):
@@ -283,6 +327,11 @@ class SpeechEncoder(nn.Module):
 def _layer_norm(config: Config, name: str) -> nn.LayerNorm:
     """Statistics in float32, and from centred values: the quick formula loses digits that the published nets show."""
     return nn.LayerNorm(config.epsilon, dtype=config.dtype, use_fast_variance=False, name=name)
+
+
+def _held(x: Float[Array, "b t c"], channels: str) -> Float[Array, "b t c"]:
+    """x where the rules put its axes, when it is traced for a mesh."""
+    return nn.with_logical_constraint(x, ("batch", "time", channels))
 
 
 def _own(lengths: Int[Array, "b"] | None, x: Array) -> Bool[Array, "b t"]:

@@ -9,7 +9,7 @@ transposed operands: *their* transposes, which are the gradients, are convolutio
 More was measured for speech encoders, on one core. Groups are convolutions of their own on the CPU, one after another:
 XLA's grouped one took 1.6 times as long, and 20 times with gradients. The gradient of a long kernel over one axis is
 a sum over blocks of the sequence, 10 times faster than at once. Dilated convolutions, which have no quick path on the
-CPU, are matrix products of gathered columns; over one axis strided ones too on accelerators, because cuDNN may find no
+CPU, are matrix products of gathered columns; over one axis strided ones too on GPUs, because cuDNN may find no
 algorithm for them in bfloat16 (jax issue 37922). Over three axes XLA has no quick path on the CPU either: a sum of
 convolutions over two took a third of the time with windows of 3 and a twelfth with windows of 7, gradients or not.
 Wide ones in single precision take half the products: `jaxtalk.nn.winograd`.
@@ -50,8 +50,8 @@ def convolve(
     """
     axes = x.ndim - 2
     stride, padding = _each(stride, axes), _each(padding, axes)
-    on_cpu = jax.default_backend() == "cpu"
-    if dilation > 1 or (axes == 1 and max(stride) > 1 and not on_cpu):
+    on_cpu = _platform() == "cpu"
+    if dilation > 1 or (axes == 1 and max(stride) > 1 and _platform() not in ("cpu", "tpu")):
         (stride,), (padding,) = stride, padding
         return _by_columns(x, kernel, stride, padding, dilation, groups)
     if not on_cpu:  # GPUs and TPUs have kernels of their own for gradients
@@ -130,6 +130,12 @@ def _parameters(layer: Conv | ConvTranspose, channels: int) -> tuple[Array, Arra
 
 def _add(y: Array, bias: Array | None) -> Array:
     return y if bias is None else y + jnp.broadcast_to(bias, y.shape)
+
+
+def _platform() -> str:
+    """Where this will run: the ambient mesh knows, also while it is compiled for machines that are not here."""
+    device = jax.sharding.get_abstract_mesh().abstract_device
+    return jax.default_backend() if device is None else device.platform
 
 
 def _each(extent: Extent, axes: int) -> tuple[int, ...]:

@@ -40,7 +40,7 @@ def compile_step(step, state: PyTree, mesh: Mesh, rules: ShardingRules = RULES):
 
 def init(make_state, rng, mesh: Mesh, rules: ShardingRules = RULES) -> PyTree:
     """The state, born where it will live."""
-    with on(mesh, rules):
+    with jax.set_mesh(mesh):  # without rules for activations: they are of a single example, which nothing splits
         placed = rules.shardings(jax.eval_shape(make_state, rng), mesh)
         return jax.jit(make_state, out_shardings=placed)(rng)
 
