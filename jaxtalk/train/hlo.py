@@ -9,7 +9,7 @@ import math
 import re
 from collections.abc import Iterator
 
-_BYTES = {"pred": 1, "s4": 0.5, "u4": 0.5, "bf16": 2}  # others have their bits in their names
+_BYTES = {"pred": 1, "s4": 0.5, "u4": 0.5, "token": 0, "opaque": 0}  # others have their bits in their names
 _ARRAY = re.compile(r"\b([a-z]+\d*\w*)\[([\d,]*)\](\{[^}]*\})?")
 _COMPUTATION = re.compile(r"^(ENTRY )?%?([\w.-]+) .*\{$")
 _NAME = re.compile(r"^\s+(ROOT )?%?([\w.-]+) = ")
@@ -27,7 +27,7 @@ class Shape:
 
     @property
     def bytes(self) -> int:
-        width = _BYTES.get(self.kind) or int(re.search(r"\d+", self.kind)[0]) / 8
+        width = _BYTES[self.kind] if self.kind in _BYTES else int(re.search(r"\d+", self.kind)[0]) / 8
         return int(width * math.prod(self.sides))
 
 

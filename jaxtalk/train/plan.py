@@ -130,25 +130,33 @@ def compiled(experiment: Experiment, where: Topology, shape: MeshShape, rows: in
     except Exception as error:  # jaxlib's own kind of error
         raise _too_large(error) from None
     took = time.perf_counter() - begun
-    program = hlo.parse(executable.as_text())
-    found, spoken = work.read(program), collectives.read(program, sizes)
+    memory = _memory(executable.memory_analysis(), where.chip)
+    return understood(experiment, where, sizes, total, executable.as_text(), memory, took)
+
+
+def understood(
+    experiment: Experiment, where: Topology, mesh: dict[str, int], rows: int, text: str, memory: Memory, took: float
+) -> Plan:
+    """The plan that a compiled program's text amounts to."""
+    program, chip = hlo.parse(text), where.chip
+    found, spoken = work.read(program), collectives.read(program, mesh)
     neighbours = roofline.Slice(shape=where.shape, rings=where.rings)
-    chip = where.chip
-    rows_of = collectives.summary(spoken, lambda c: roofline.seconds(c, chip, sizes, neighbours))
+    state = jax.eval_shape(experiment.init, jax.random.key(experiment.seed))
+    share = rows / len_of(experiment.batch) / where.chips
     return Plan(
         name=experiment.name,
         topology=where,
-        mesh=sizes,
-        rows=total,
+        mesh=mesh,
+        rows=rows,
         parameters=_parameters(state),
         seconds=took,
-        memory=_memory(executable.memory_analysis(), chip),
+        memory=memory,
         flops=sum(w.times * w.flops for w in found),
-        model_flops=None if experiment.flops is None else experiment.flops * total / own / where.chips,
+        model_flops=None if experiment.flops is None else experiment.flops * share,
         bytes=sum(w.times * w.bytes for w in found),
-        collectives=rows_of,
-        step=roofline.step(found, spoken, chip, sizes, neighbours),
-        scaling=roofline.weak_scaling(found, spoken, chip, sizes),
+        collectives=collectives.summary(spoken, lambda c: roofline.seconds(c, chip, mesh, neighbours)),
+        step=roofline.step(found, spoken, chip, mesh, neighbours),
+        scaling=roofline.weak_scaling(found, spoken, chip, mesh),
     )
 
 
@@ -219,7 +227,9 @@ def _memory(stats, chip: Chip) -> Memory:
 
 def _too_large(error: Exception) -> Exception:
     """One line for what does not fit; any other error as it is."""
-    match = re.search(r"Used ([\d.]+\w) of ([\d.]+\w) hbm", str(error))
+    text = str(error)
+    match = re.search(r"Used ([\d.]+\w) of ([\d.]+\w) hbm", text)
+    match = match or re.search(r"\(([\d.]+\w)\) exceeds available HBM \(([\d.]+\w)\)", text)
     if not match:
         return error
     return InputError(

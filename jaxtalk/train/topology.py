@@ -1,7 +1,8 @@
 """Slices of TPUs that are not here, as the compiler knows them: `v5p:4x4x4` is 64 chips of a v5p pod.
 
 libtpu compiles for them on any machine with Linux on x86 (pip install "jaxtalk[tpu]"). The devices it lists can be laid
-out in a mesh and compiled for; nothing runs on them.
+out in a mesh and compiled for; nothing runs on them. GPUs cannot be planned so: where CUDA's libraries are missing,
+jax's CUDA plugin makes no topologies (jax 0.10.2: "topology not implemented for cuda").
 """
 
 import dataclasses
