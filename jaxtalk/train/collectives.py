@@ -1,7 +1,8 @@
 """What chips say to each other in a compiled step, read from its text: kind, bytes, axes of the mesh, how often.
 
 XLA names the devices of a collective by groups of numbers, which are places in the mesh; here they are told by the axes
-of the mesh along which they run.
+of the mesh along which they run. For several slices libtpu writes the program of one: numbers are places within it, and
+what crosses the network is a `send` to its runtime that names the collective.
 """
 
 import dataclasses
@@ -14,6 +15,7 @@ import numpy as np
 
 from jaxtalk.train.hlo import Operation, Program
 
+_NETWORK = "_xla_megascale_transfer_type="
 KINDS = ("all-reduce", "all-gather", "reduce-scatter", "all-to-all", "collective-permute")
 
 
@@ -29,7 +31,7 @@ class Collective:
     times: int = 1
     """In a step: loops repeat it."""
     hidden: bool = False
-    """Whether the compiler begins it early and computes meanwhile."""
+    """Whether the compiler begins it early and may compute meanwhile."""
     shapes: tuple[tuple[int, ...], ...] = ()
     source: str = ""
     """The operation of the model that it comes from."""
@@ -41,7 +43,7 @@ def read(program: Program, mesh: Mapping[str, int]) -> list[Collective]:
         _collective(operation, name, mesh, times)
         for name, times in program.reached()
         for operation in program.computations[name].values()
-        if operation.kind.removesuffix("-start") in KINDS
+        if operation.kind.removesuffix("-start") in KINDS or _crosses(operation)
     ]
     return [collective for collective in found if collective.axes]
 
@@ -66,6 +68,8 @@ def summary(collectives: list[Collective], seconds: Callable[[Collective], float
 
 
 def _collective(operation: Operation, computation: str, mesh: Mapping[str, int], times: int) -> Collective:
+    if _crosses(operation):
+        return _between_slices(operation, mesh, times)
     kind, started = operation.kind.removesuffix("-start"), operation.kind.endswith("-start")
     size = sum(shape.bytes for shape in operation.shapes)
     if kind == "collective-permute":
@@ -90,6 +94,17 @@ def _collective(operation: Operation, computation: str, mesh: Mapping[str, int],
         shapes=tuple(shape.sides for shape in operation.shapes),
         source=operation.source,
     )
+
+
+def _crosses(operation: Operation) -> bool:
+    return operation.kind == "send" and _NETWORK in operation.attributes
+
+
+def _between_slices(operation: Operation, mesh: Mapping[str, int], times: int) -> Collective:
+    """Of the part of an array that one chip holds; the runtime carries it while the chip goes on."""
+    kind = operation.attributes.partition(_NETWORK)[2].split('"')[1].lower().replace("_", "-")
+    size = operation.shapes[0].bytes  # beside a number and a token
+    return Collective(kind=kind, axes=("slice",), ways=mesh["slice"], bytes=size, times=times, hidden=True)
 
 
 def _groups(text: str, devices: int) -> np.ndarray:

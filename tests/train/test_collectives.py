@@ -116,3 +116,20 @@ def test_what_is_begun_early_counts_once_and_is_told():
     gathered, sent = collectives.read(_started(), {"data": 2, "fsdp": 4})
     assert (gathered.kind, gathered.axes, gathered.bytes, gathered.hidden) == ("all-gather", ("fsdp",), 128, True)
     assert (sent.kind, sent.axes) == ("collective-permute", ("data",))
+
+
+def test_libtpus_sends_between_slices_are_collectives_along_their_axis():
+    program = hlo.parse(
+        """
+ENTRY %main (p: f32[4,8]) -> f32[4,8] {
+  %p = f32[4,8]{1,0} parameter(0)
+  %t = token[] after-all()
+  %s = (f32[4,8]{1,0}, u32[], token[]) send(%p, %t), channel_id=2, is_host_transfer=true, \
+frontend_attributes={_xla_megascale_target="{1,2}x{0:3}",_xla_megascale_transfer_type="ALL_REDUCE"}
+  %r = (f32[4,8]{1,0}, u32[], token[]) recv(%t), frontend_attributes={_xla_megascale_transfer_type="ALL_REDUCE"}
+  ROOT %n = f32[4,8]{1,0} negate(%p)
+}
+"""
+    )
+    (found,) = collectives.read(program, {"slice": 2, "data": 4})
+    assert (found.kind, found.axes, found.ways, found.bytes) == ("all-reduce", ("slice",), 2, 128)
