@@ -173,7 +173,7 @@ def test_an_output_that_cannot_be_written_is_told_before_any_work(tmp_path):
 
 @pytest.mark.slow
 def test_shipped_networks_listen_and_draw():
-    told = bench.run(["inference"], None, BenchOptions(rounds=2, round_seconds=0, side=64), "")
+    told = bench.run(["inference"], None, BenchOptions(rounds=2, round_seconds=0.0, side=64), "")
     listening, drawing = map(json.loads, told)
     assert listening["times_real_time"] > 0 and listening["first_s"] >= listening["best_s"]
     assert drawing["frames_per_s"] == pytest.approx(drawing["frames"] / drawing["median_s"])
