@@ -100,8 +100,8 @@ def run(experiment: Experiment, options: PlanOptions) -> str:
     if options.plot:
         from jaxtalk.train import plan_plot  # an extra may be missing: say so before compiling
     shape = dataclasses.replace(options.mesh if options.mesh != MeshShape() else experiment.mesh, slice=options.slices)
-    first = compiled(experiment, where, shape, options.rows)
-    plans = [first, *tried(experiment, first, options.tries)]
+    first = compiled(experiment, where, shape, options.rows, options.quick)
+    plans = [first, *tried(experiment, first, options.tries, options.quick)]
     if options.json:
         options.json.write_text(json.dumps([as_json(plan) for plan in plans], indent=1) + "\n")
     if options.plot:
@@ -109,8 +109,11 @@ def run(experiment: Experiment, options: PlanOptions) -> str:
     return "\n".join([plan_text.describe(first), plan_text.compare(plans, guesses(first))])
 
 
-def compiled(experiment: Experiment, where: Topology, shape: MeshShape, rows: int = 0) -> Plan:
-    """One plan: `rows` examples on each part of the mesh that splits batches, or the config's batch."""
+def compiled(experiment: Experiment, where: Topology, shape: MeshShape, rows: int = 0, quick: bool = False) -> Plan:
+    """One plan: `rows` examples on each part of the mesh that splits batches, or the config's batch.
+
+    `quick`: XLA's least effort for fast programs (-1 of -1 to 1).
+    """
     grid = meshes.make(shape, topology.devices(where))
     sizes = dict(grid.shape)
     ways = math.prod(sizes[axis] for axis in BATCH_AXES)
@@ -126,7 +129,7 @@ def compiled(experiment: Experiment, where: Topology, shape: MeshShape, rows: in
     begun = time.perf_counter()
     lowered = parallel.compile_step(experiment.step, state, grid, experiment.rules).lower(state, batch)
     try:
-        executable = lowered.compile()
+        executable = lowered.compile({"exec_time_optimization_effort": -1.0} if quick else None)
     except Exception as error:  # jaxlib's own kind of error
         raise _too_large(error) from None
     took = time.perf_counter() - begun
@@ -183,12 +186,12 @@ def guesses(plan: Plan) -> list[tuple[MeshShape, int]]:
     return sorted(found, key=lambda guess: (-guess[1], guess[0].fsdp))
 
 
-def tried(experiment: Experiment, first: Plan, tries: int) -> list[Plan]:
+def tried(experiment: Experiment, first: Plan, tries: int, quick: bool = False) -> list[Plan]:
     """Plans of the first guesses; those that do not fit are left out."""
     found = []
     for shape, rows in guesses(first)[:tries]:
         try:
-            found.append(compiled(experiment, first.topology, shape, rows))
+            found.append(compiled(experiment, first.topology, shape, rows, quick))
         except InputError as error:
             log.warning("%s, %d rows: %s", shape, rows, error)
     return found

@@ -20,6 +20,8 @@ class PlanOptions:
     """How chips share the work; the config's own way if nothing is given."""
     tries: int = 0
     """Other meshes and batches to compile, at the most, in search of a faster step; each takes as long as the first."""
+    quick: bool = False
+    """Let the compiler search less for the fastest kernels, which takes a quarter of the time."""
     json: Path | None = None
     """File for all figures."""
     plot: Path | None = None
