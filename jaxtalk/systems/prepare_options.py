@@ -23,7 +23,7 @@ class PrepareOptions:
     """
 
     videos: tyro.conf.Positional[Path]
-    """Folder of videos, or a .csv file with lines of path,person."""
+    """Folder of videos or of a set of meshes, or a .csv file with lines of path,person."""
     directory: tyro.conf.Positional[Path]
     """Folder to write into; empty, new, or with records made by the same options."""
     layout: Literal[
