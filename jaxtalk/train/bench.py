@@ -18,7 +18,7 @@ from jax.experimental import multihost_utils
 
 from jaxtalk.errors import InputError
 from jaxtalk.metrics import mean
-from jaxtalk.train import distributed, measure, mesh, parallel, peak
+from jaxtalk.train import distributed, loop, measure, mesh, parallel, peak
 from jaxtalk.train.checkpoint import Checkpoints
 from jaxtalk.train.experiment import Experiment
 from jaxtalk.train.measure import Taken
@@ -115,8 +115,7 @@ class Bench:
 
     @functools.cached_property
     def _batches(self) -> Iterator[dict]:
-        data = self.experiment.data()
-        return iter(data.to_iter_dataset() if hasattr(data, "to_iter_dataset") else data)
+        return loop.stream(self.experiment.data())
 
     @functools.cached_property
     def _batch(self) -> dict:

@@ -3,6 +3,7 @@
 import contextlib
 from pathlib import Path
 
+import grain
 import jax
 import tqdm
 
@@ -38,7 +39,7 @@ def run(experiment: Experiment, folder: Path, devices: list | None = None, optio
     grid = mesh.make(options.mesh if options.mesh != MeshShape() else experiment.mesh, devices)
     state = parallel.init(experiment.init, jax.random.key(experiment.seed), grid, experiment.rules)
     step = parallel.compile_step(experiment.step, state, grid, experiment.rules)
-    batches = iter(_iterable(experiment.data()))
+    batches = stream(experiment.data())
     peak = flops(grid.devices.flat[0].device_kind)
     pace, skips = Pace(experiment.flops, peak and peak * grid.size), Skips(folder, experiment.skips)
     with contextlib.ExitStack() as until_the_end:
@@ -102,6 +103,7 @@ def _bar() -> bool | None:
     return None if distributed.first() else True
 
 
-def _iterable(dataset):
-    """A grain MapDataset becomes a stream; worker processes and threads are the config's choice."""
-    return dataset.to_iter_dataset() if hasattr(dataset, "to_iter_dataset") else dataset
+def stream(dataset):
+    """A grain MapDataset becomes a stream, read a few batches ahead; other ways to read are the config's choice."""
+    ahead = grain.ReadOptions(num_threads=4, prefetch_buffer_size=8)  # grain's own default is 500, of whole batches
+    return iter(dataset.to_iter_dataset(ahead) if hasattr(dataset, "to_iter_dataset") else dataset)
