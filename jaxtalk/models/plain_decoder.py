@@ -16,6 +16,7 @@ from jaxtalk.nn.conv import Conv
 class PlainDecoder(nn.Module):
     width: int = 64
     middle: int = 6  # blocks
+    ups: int = 2  # enlargements; 1 leaves out the first
     dtype: DTypeLike = jnp.float32
 
     @nn.compact
@@ -26,7 +27,7 @@ class PlainDecoder(nn.Module):
         x = first = ResBlock(self.dtype, name="middle_0")(feature.astype(self.dtype), train=train)
         for k in range(1, self.middle):
             x = ResBlock(self.dtype, name=f"middle_{k}")(x, train=train)
-        for level in range(2):
-            x = Up(2 * self.width >> level, self.dtype, name=f"up_{level}")(x, train=train)
+        for level in range(self.ups):
+            x = Up(self.width << self.ups - 1 - level, self.dtype, name=f"up_{level}")(x, train=train)
         x = Conv(3, (7, 7), padding=3, dtype=self.dtype, name="out")(x)
         return nn.sigmoid(x.astype(jnp.float32)), {"middle_0": first}

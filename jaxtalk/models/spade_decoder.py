@@ -24,6 +24,7 @@ class SpadeDecoder(nn.Module):
     width: int = 64
     middle: int = 6  # blocks
     hidden: int = 128
+    ups: int = 2  # enlargements; 1 leaves out the first
     dtype: DTypeLike = jnp.float32
 
     @nn.compact
@@ -41,8 +42,8 @@ class SpadeDecoder(nn.Module):
         x = first = block(8 * n, 1, "middle_0")(x, feature)
         for k in range(1, self.middle):
             x = block(8 * n, 1, f"middle_{k}")(x, feature)
-        x = block(4 * n, 2, "up_0")(x, feature)
-        x = block(n, 4, "up_1")(x, feature)
+        for k in range(self.ups):
+            x = block(n << 2 * (self.ups - 1 - k), 2 << k, f"up_{k}")(x, feature)
         x = Conv(3, (3, 3), padding=1, dtype=dtype, name="out")(nn.leaky_relu(x, SLOPE))
         return nn.sigmoid(x.astype(jnp.float32)), {"middle_0": first}
 

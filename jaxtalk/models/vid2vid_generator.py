@@ -27,14 +27,13 @@ from jaxtalk.nn.conv import Conv
 from jaxtalk.nn.depth import deepen, flatten_depth
 from jaxtalk.render.sample_volume import sample_volume
 
-_DOWNS = 2  # halvings of the picture, which the decoder's two enlargements make good
-
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Config:
     """The defaults are the published network; `width` scales all layers of the encoder and decoder."""
 
     width: int = 64
+    downs: int = 2  # halvings of the picture before the volume, made good by as many enlargements in the decoder
     depth: int = 16
     volume_blocks: int = 6
     middle_blocks: int = 6
@@ -46,7 +45,7 @@ class Config:
     @property
     def multiple(self) -> int:
         """The sides of a picture must be multiples of this."""
-        return 1 << _DOWNS + self.motion.blocks
+        return 1 << self.downs + self.motion.blocks
 
 
 class Generator(nn.Module):
@@ -56,16 +55,16 @@ class Generator(nn.Module):
         c = self.config
         plain = c.decoder == "plain"
         self.stem = Same(c.width, 7 if plain else 3, dtype=c.dtype)
-        self.down = [Down(2 * c.width << level, c.dtype) for level in range(_DOWNS)]
+        self.down = [Down(2 * c.width << level, c.dtype) for level in range(c.downs)]
         self.widen = Conv(8 * c.width, (1, 1), dtype=c.dtype)
         self.volume = [ResBlock(c.dtype) for _ in range(c.volume_blocks)]
         self.motion = dense_motion.DenseMotion(c.motion, c.dtype)
         self.flat_1 = Same(4 * c.width, activation=nn.leaky_relu, dtype=c.dtype)
         self.flat_2 = Conv(4 * c.width, (1, 1), dtype=c.dtype)
         if plain:
-            self.decoder = PlainDecoder(c.width, c.middle_blocks, c.dtype)
+            self.decoder = PlainDecoder(c.width, c.middle_blocks, c.downs, c.dtype)
         else:
-            self.decoder = SpadeDecoder(c.width, c.middle_blocks, c.hidden, c.dtype)
+            self.decoder = SpadeDecoder(c.width, c.middle_blocks, c.hidden, c.downs, c.dtype)
 
     def __call__(
         self,

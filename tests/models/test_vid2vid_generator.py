@@ -124,6 +124,19 @@ def test_the_plain_decoder_draws_from_all_of_its_parameters():
         assert "bias" in str(path) or np.abs(gradient).max() > 0, path  # norms take biases before them away
 
 
+@pytest.mark.parametrize("decoder", ["spade", "plain"])
+@pytest.mark.parametrize("downs", [0, 1, 2])
+def test_fewer_halvings_make_more_cells_of_the_same_picture(decoder, downs):
+    model = Generator(dataclasses.replace(SMALL, decoder=decoder, downs=downs))
+    image, points = jnp.zeros((1, 16, 24, 3)), jnp.zeros((1, 2, 3))
+    (picture, aux), variables = jax.eval_shape(model.init_with_output, jax.random.key(0), image, points, points)
+    assert picture.shape == image.shape and model.config.multiple == 2 << downs
+    assert aux["volume"].shape[1:4] == aux["mask"].shape[1:4] == (4, 16 >> downs, 24 >> downs)
+    layers = variables["params"]["decoder"]
+    channels = SMALL.width if downs else {"spade": 8, "plain": 4}[decoder] * SMALL.width
+    assert layers["out"]["kernel"].shape[-2] == channels and sum(name.startswith("up_") for name in layers) == downs
+
+
 def test_refuses_pictures_that_cannot_be_halved_so_often():
     points = jnp.zeros((1, 15, 3))
     with pytest.raises(InputError, match="multiples of 128"):
