@@ -16,7 +16,7 @@ USAGE = f"""jaxtalk {__version__}: speech-driven talking faces in JAX
   jaxtalk talk PORTRAIT SPEECH -o out.mp4     a portrait says what a recording says
   jaxtalk fap SPEECH -o out.fap               MPEG-4 facial animation parameters, or a face that they move
   jaxtalk corpus DIR --clips N                speech with exact phonemes, articulation, head motion
-  jaxtalk prepare VIDEOS DIR                  videos of talking people into training records
+  jaxtalk prepare VIDEOS DIR                  videos of people, or meshes, into training records
   jaxtalk train CONFIG [--field value ...]    trains a network (configs/*.py); continues where it stopped
   jaxtalk plan CONFIG --topology v5p:8x8x8    compiles a train step for a TPU pod here: memory, speed, scaling
   jaxtalk bench [--config CONFIG]             times loader, step, checkpoints, inference on this machine
@@ -59,7 +59,7 @@ def corpus(arguments: list[str]) -> None:
 
     from jaxtalk.data.corpus_options import CorpusOptions
 
-    options = tyro.cli(CorpusOptions, args=arguments, prog="jaxtalk corpus")
+    options = tyro.cli(CorpusOptions, args=arguments, prog="jaxtalk corpus", config=(tyro.conf.FlagCreatePairsOff,))
     from jaxtalk.data import corpus
 
     corpus.write(options)
