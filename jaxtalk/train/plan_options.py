@@ -21,7 +21,7 @@ class PlanOptions:
     tries: int = 0
     """Other meshes and batches to compile, at the most, in search of a faster step; each takes as long as the first."""
     quick: bool = False
-    """Let the compiler search less for the fastest kernels, which takes a quarter of the time."""
+    """Let the compiler search less for the fastest kernels, which takes a third of the time."""
     json: Path | None = None
     """File for all figures."""
     plot: Path | None = None
