@@ -1,6 +1,7 @@
 """What the corpus is for: lips learned from synthetic speech alone fit real speech."""
 
 import numpy as np
+import pytest
 from scipy import signal
 
 from jaxtalk.audio import load
@@ -25,6 +26,7 @@ def heard(sound, frames):
     return np.concatenate([padded[k : k + frames] for k in range(2 * CONTEXT + 1)], 1)
 
 
+@pytest.mark.slow
 def test_ridge_regression_learned_on_the_corpus_moves_a_real_jaw(media):
     """On FACEGOOD's 3_15 about as well as one learned on other recordings of the same speaker, which reaches 0.70."""
     inputs, targets = [], []

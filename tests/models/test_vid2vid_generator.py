@@ -59,6 +59,7 @@ def small():
     return model, golden_fixture.variables(jax.eval_shape(model.init, jax.random.key(0), *given)), given
 
 
+@pytest.mark.slow
 def test_learns_and_every_parameter_has_a_finite_gradient(small):
     model, variables, given = small
     target = jax.random.uniform(jax.random.key(5), given[0].shape)

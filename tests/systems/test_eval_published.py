@@ -54,6 +54,7 @@ def filmed(tmp_path_factory) -> Path:
     return path
 
 
+@pytest.mark.slow
 def test_sync_and_identity_are_measured_and_labelled(folder, filmed):
     networks = eval_networks.load(folder)
     names = ("lse_d", "lse_c", "av_offset", "sync_score", "csim")

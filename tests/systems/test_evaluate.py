@@ -177,6 +177,7 @@ def test_a_stopped_run_goes_on_and_other_metrics_are_not_mixed_in(videos, tmp_pa
         eval_set.run(test_set("ssim"), tmp_path / "out")
 
 
+@pytest.mark.slow
 def test_real_dubbing_is_measured(media, networks):
     peers = media / "peer_outputs"
     video_of, truth = peers / "panel_wav2lip.mp4", peers / "panel_original.mp4"

@@ -43,6 +43,7 @@ def wave():
     return (0.1 * tone * loud + 1e-3 * np.random.default_rng(0).standard_normal(len(t))).astype(np.float32)
 
 
+@pytest.mark.slow
 def test_live_frames_are_those_of_the_whole_recording(file, wave):
     """Whatever the size of the pieces; the last frames wait for sound that does not come."""
     by = fap_listener.load(file)

@@ -60,6 +60,7 @@ def test_each_frame_is_given_once_and_in_time(wave, fps, tmp_path):
     assert (known[before_end] >= latency - 1e-6).all() and (known[before_end] <= latency + 1 / fps + 1e-3).all()
 
 
+@pytest.mark.slow
 def test_real_speech_opens_the_lips_as_when_heard_whole(media):
     wave = load.load(media / "facegood" / "3_15.flac")[: 7 * 16000]
     live = fap_live.speak(Microphone(wave), io.StringIO(), 30.0)

@@ -68,7 +68,9 @@ def refused(capsys, *arguments, **settings) -> str:
     return lines[0]
 
 
-@pytest.mark.parametrize("crop", ["crop", "extcrop", "resize", "full", "extfull"])
+@pytest.mark.parametrize(
+    "crop", ["crop", "full", *(pytest.param(mode, marks=pytest.mark.slow) for mode in ("extcrop", "resize", "extfull"))]
+)
 def test_every_crop_mode_of_sadtalker_gives_a_video(crop, given, tmp_path, monkeypatch):
     sizes, draw = [], vid2vid._draw
     monkeypatch.setattr(vid2vid, "_draw", lambda *rest: sizes.append(len(rest[-1])) or draw(*rest))

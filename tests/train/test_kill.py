@@ -88,6 +88,7 @@ def kill_again_and_again(folder: Path, digests: dict[int, str], times: int) -> N
     assert step >= kept and digest == digests[step]
 
 
+@pytest.mark.slow
 def test_kills_at_random_moments_lose_nothing_that_was_saved(straight, tmp_path):
     kill_again_and_again(tmp_path, straight[0], 3)
 

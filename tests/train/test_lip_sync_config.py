@@ -70,6 +70,7 @@ def test_the_ear_is_that_of_lip_tcn(tmp_path):
     np.testing.assert_array_equal(tower["block_0"]["conv"]["kernel"], params["block_0"]["conv"]["kernel"])
 
 
+@pytest.mark.slow
 def test_a_step_lowers_the_surprise_at_a_sentence():
     task = config.Task(config.Config(**SMALL, rate=1e-2, steps=30))
     step, batches = jax.jit(task.step()), config.lip_clips.stream(task.sources(), 8, 0)

@@ -63,6 +63,7 @@ def test_exported_network_gives_coefficients_where_training_gives_units():
     np.testing.assert_allclose(used, units * spread[None, None] + mean[None, None], atol=1e-5)
 
 
+@pytest.mark.slow
 def test_learns_a_sentence():
     task = lip_tcn.Task(lip_tcn.Config(**SMALL | {"width": 32}, rate=1e-2, steps=60, dropout=0.0))
     experiment_step = jax.jit(lip_tcn.make_step(task.loss, task.optimizer, average=0.9))

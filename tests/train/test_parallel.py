@@ -57,9 +57,9 @@ def alone():
 @pytest.mark.parametrize(
     "shape",
     [
-        MeshShape(),
-        MeshShape(fsdp=8),
-        MeshShape(tensor=4),
+        pytest.param(MeshShape(), marks=pytest.mark.slow),
+        pytest.param(MeshShape(fsdp=8), marks=pytest.mark.slow),
+        pytest.param(MeshShape(tensor=4), marks=pytest.mark.slow),
         MeshShape(slice=2, fsdp=2, tensor=2),
     ],
     ids=["data", "fsdp", "tensor", "all"],

@@ -41,7 +41,15 @@ def alone(tmp_path_factory):
     return run(Job(folder=str(folder), steps=20))[0] | {"losses": losses(folder)}
 
 
-@pytest.mark.parametrize("mesh", [{}, {"fsdp": 8}, {"data": 2, "tensor": 4}], ids=["data", "fsdp", "tensor"])
+@pytest.mark.parametrize(
+    "mesh",
+    [
+        pytest.param({}, marks=pytest.mark.slow),
+        {"fsdp": 8},
+        pytest.param({"data": 2, "tensor": 4}, marks=pytest.mark.slow),
+    ],
+    ids=["data", "fsdp", "tensor"],
+)
 def test_two_processes_of_four_devices_train_as_one(mesh, alone, tmp_path):
     both = run(Job(folder=str(tmp_path), steps=20, devices=4, mesh=mesh), count=2)
     assert [a + b for a, b in zip(both[0]["read"], both[1]["read"], strict=True)] == alone["read"]
