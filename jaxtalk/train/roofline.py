@@ -179,8 +179,8 @@ def _grown(collective: Collective, mesh: Mapping[str, int], sizes: Mapping[str, 
     """The collective along the same axes of another mesh."""
     axes = set(collective.axes)
     outermost = "data" if mesh["data"] > 1 else "fsdp"
-    if outermost in axes and collective.kind in ("all-reduce", "reduce-scatter"):
-        axes.add("slice")  # parameters are whole in each slice, so gradients must meet between slices
+    if mesh["slice"] == 1 and outermost in axes and collective.kind in ("all-reduce", "reduce-scatter"):
+        axes.add("slice")  # parameters are whole in each slice, so gradients would meet between slices
     whole = collective.ways == math.prod(mesh[axis] for axis in collective.axes)
     ways = math.prod(sizes[axis] for axis in axes) if whole else collective.ways
     axes = tuple(axis for axis in AXES if axis in axes and sizes[axis] > 1)

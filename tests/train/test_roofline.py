@@ -78,3 +78,13 @@ def test_parameters_gathered_by_fsdp_stay_within_a_slice_and_gradients_cross():
     alone = {kind: roofline.weak_scaling(work, [c], CHIP, mesh) for kind, c in (("in", gathered), ("out", scattered))}
     assert alone["in"][7].waits == pytest.approx(alone["in"][6].waits)  # 128 chips are two slices
     assert alone["out"][7].waits > alone["out"][6].waits
+
+
+def test_a_step_of_several_slices_has_its_own_collectives_between_them():
+    mesh = {"slice": 2, "data": 1, "fsdp": 64, "tensor": 1}
+    within = Collective(kind="reduce-scatter", axes=("fsdp",), ways=64, bytes=10**9)
+    across = Collective(kind="all-reduce", axes=("slice",), ways=2, bytes=10**9 // 64)
+    found = roofline.weak_scaling([Work(flops=1000, bytes=0)], [within, across], CHIP, mesh)
+    told = sum(roofline.seconds(c, CHIP, mesh, TORUS) for c in (within, across))
+    assert found[7].waits == pytest.approx(10 + told)
+    assert found[6].waits == pytest.approx(10 + roofline.seconds(within, CHIP, mesh, TORUS))
