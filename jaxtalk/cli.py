@@ -96,7 +96,10 @@ def train(arguments: list[str]) -> None:
 def plan(arguments: list[str]) -> None:
     """CONFIG as `train` has it, of those that give the shapes of their batches."""
     if not arguments or arguments[0].startswith("-"):
-        print("usage: jaxtalk plan CONFIG [--field value ...] [--topology v5p:8x8x8] [--slices N]")
+        print(
+            "usage: jaxtalk plan CONFIG [--field value ...] [--topology v5p:8x8x8] [--slices N] [--rows N] [--quick]\n"
+            "                    [--plot FILE] [--json FILE]; CONFIG gives the shapes of its batches, as hubert does"
+        )
         sys.exit(0 if arguments else 2)
     from jaxtalk.train.plan_options import PlanOptions
 
