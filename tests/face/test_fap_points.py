@@ -69,6 +69,7 @@ def test_no_parameters_no_movement(rig):
     assert np.abs(rig.displace(jnp.zeros(68)) - rig.template).max() < 1e-7
 
 
+@pytest.mark.slow
 def test_batches_gradients_and_compiled_calls_agree(rig):
     faps = random_faps(3, 2)
     batch = rig.displace(faps)

@@ -89,6 +89,7 @@ def test_a_black_and_a_one_frame_video_have_finite_figures_or_none(videos, netwo
         assert math.isfinite(made.values["psnr"]) and "lmd" not in made.values
 
 
+@pytest.mark.slow
 def test_aligned_faces_do_not_care_where_the_face_is(videos, networks, portrait, tmp_path):
     small = Image.new("RGB", (SIZE, SIZE), "gray")
     small.paste(portrait.resize((160, 160), Image.Resampling.LANCZOS), (20, 30))

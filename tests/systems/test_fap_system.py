@@ -80,6 +80,7 @@ def test_speech_becomes_parameters_a_video_and_a_mesh(speech, tmp_path):
     np.testing.assert_array_equal(np.delete(still.values, head, 1), np.delete(stream.values, head, 1))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("deform", ["shapes", "points"])
 def test_a_stream_moves_another_face(opening, tmp_path, deform):
     model = builtin.model()

@@ -62,6 +62,7 @@ def test_batches_are_crops_with_landmarks(task):
     np.testing.assert_array_equal(again["image"], first["image"])
 
 
+@pytest.mark.slow
 def test_the_whole_loss_has_finite_slopes_in_every_coefficient(task):
     batch = jax.tree.map(jnp.asarray, next(iter(task.data())))
     face, rng = task.face, np.random.default_rng(1)

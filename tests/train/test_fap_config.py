@@ -31,6 +31,7 @@ def trained(tmp_path_factory):
         return experiment, loop.run(experiment, folder), folder
 
 
+@pytest.mark.slow
 def test_users_get_perceptron_and_patterns(trained):
     _, state, folder = trained
     stored = weights.load(folder / "fap.safetensors")
@@ -48,6 +49,7 @@ def test_users_get_perceptron_and_patterns(trained):
     )
 
 
+@pytest.mark.slow
 def test_evaluation_reports_closed_and_open_set(trained):
     experiment, state, _ = trained
     numbers = experiment.evaluate(state)

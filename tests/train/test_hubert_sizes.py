@@ -51,6 +51,7 @@ def test_flops_on_paper_are_those_of_the_compiled_gradient():
     assert counted == pytest.approx(3 * speech_encoder_flops.hubert(config, task.length).train, rel=0.002)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("scan", "remat"), [(True, "layers"), (False, "between")])
 def test_loops_and_remat_change_neither_values_nor_gradients(scan, remat):
     plain = dataclasses.replace(hubert.Task(TINY.filled()).encoder, position_window=4, dropout=0.0)
