@@ -98,7 +98,7 @@ def _videos(options, folder: Path, frames: int) -> windows.Windows:
             records=lambda split: made, splits=["train"], data_dir=block, file_format="array_record"
         )
         record_blocks.write(builder, block)
-        for path in (block / talking_videos.CLIPS, options.videos / talking_videos.SUMMARY):
+        for path in (block / record_blocks.CLIPS, options.videos / record_blocks.SUMMARY):
             path.write_text("[]")
     source = talking_videos.read(options.videos, "train")
     lengths = windows.lengths(options.videos, "train", source, "landmarks")

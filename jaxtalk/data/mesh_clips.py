@@ -8,8 +8,6 @@
 `jaxtalk prepare` writes this of VOCASET and BIWI (`systems.mesh_sets`).
 """
 
-import json
-from collections.abc import Iterator
 from pathlib import Path
 
 import grain
@@ -21,7 +19,7 @@ from jaxtalk.errors import InputError
 
 VERSION = "1.0.0"
 SPLITS = (*record_blocks.SPLITS, "test_seen")  # the last: new sentences of people in training
-SETTINGS, CLIPS, SUMMARY = "meshes.json", "clips.json", "summary.json"
+SETTINGS = "meshes.json"
 
 
 class MeshClips(tfds.core.GeneratorBasedBuilder):
@@ -71,24 +69,10 @@ def read(directory: str | Path, split: str = "train") -> grain.MapDataset:
     Raises InputError where no finished preparation is.
     """
     directory = Path(directory)
-    again = f"run jaxtalk prepare FOLDER {directory}"
-    try:
-        version = json.loads((directory / SETTINGS).read_text())["version"]
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise InputError(f"{directory}: holds no prepared meshes; {again}") from error
-    if version != VERSION:
-        raise InputError(f"{directory}: holds records of version {version}, not {VERSION}; prepare them anew")
-    if not (directory / SUMMARY).is_file():
-        raise InputError(f"{directory}: is not finished; {again} again to go on")
-    records = record_blocks.read(filter(Path.is_dir, map(dataset, blocks(directory))), split)
+    records = record_blocks.read_prepared(directory, split, dataset, SETTINGS, VERSION, "meshes", "FOLDER")
     if records is None:
         raise InputError(f"{directory}: has no records for {split}; splits are {', '.join(SPLITS)}")
     return records
-
-
-def blocks(directory: Path) -> Iterator[Path]:
-    """The finished blocks, in order."""
-    return iter(sorted(path.parent for path in directory.glob(f"block-*/{CLIPS}")))
 
 
 def dataset(block: Path) -> Path:

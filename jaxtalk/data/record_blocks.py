@@ -6,7 +6,7 @@ import json
 import os
 import shutil
 import threading
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 import grain
@@ -15,6 +15,7 @@ import tensorflow_datasets as tfds
 from jaxtalk.errors import InputError
 
 SPLITS = ("train", "validation", "test")
+CLIPS, SUMMARY = "clips.json", "summary.json"  # what became of a block's clips; how much a whole prepared set has
 _QUIET = threading.Lock()  # standard output is the process's; Beam writes blocks from several threads
 
 
@@ -55,3 +56,31 @@ def read(folders: Iterable[Path], split: str) -> grain.MapDataset | None:
     if not sources:
         return None
     return grain.MapDataset.concatenate([grain.MapDataset.source(source) for source in sources])
+
+
+def prepared(directory: Path) -> Iterator[Path]:
+    """The finished blocks of what `jaxtalk prepare` wrote, in order."""
+    return iter(sorted(path.parent for path in directory.glob(f"block-*/{CLIPS}")))
+
+
+def read_prepared(
+    directory: Path, split: str, dataset: Callable[[Path], Path], note: str, version: str, kind: str, source: str
+) -> grain.MapDataset | None:
+    """The records of a split of what `jaxtalk prepare` wrote; None if there are none.
+
+    `dataset`: from a block to where its records are; `note`: the file that says how the set is made; `kind`: of what
+    its records are; `source`: what the command calls that of which it is made.
+
+    Raises:
+        InputError: no finished preparation of this version is there.
+    """
+    again = f"run jaxtalk prepare {source} {directory}"
+    try:
+        found = json.loads((directory / note).read_text())["version"]
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise InputError(f"{directory}: holds no prepared {kind}; {again}") from error
+    if found != version:
+        raise InputError(f"{directory}: holds records of version {found}, not {version}; prepare them anew")
+    if not (directory / SUMMARY).is_file():
+        raise InputError(f"{directory}: is not finished; {again} again to go on")
+    return read(filter(Path.is_dir, map(dataset, prepared(directory))), split)

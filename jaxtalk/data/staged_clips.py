@@ -50,7 +50,7 @@ def write(stage: Path, source: Source, make: Callable[[Source], Iterable[dict]])
         try:
             yield from make(source)
         except Exception as error:  # whatever a strange file provokes in a decoder or a network
-            broken.append(_one_line(error, source))
+            broken.append(one_line(error, f"{source.path}: "))
 
     with output.atomic(path(stage, source)) as temporary:
         pieces, frames = 0, 0
@@ -113,6 +113,7 @@ def _note(file: zipfile.ZipFile, known: Outcome) -> None:
     file.writestr(_OUTCOME, json.dumps(known._asdict(), ensure_ascii=False))
 
 
-def _one_line(error: Exception, source: Source) -> str:
-    text = " ".join(str(error).split()).removeprefix(f"{source.path}: ")
+def one_line(error: Exception, known: str = "") -> str:
+    """What went wrong, in one line, without a beginning that the reader knows."""
+    text = " ".join(str(error).split()).removeprefix(known)
     return text[:300] if isinstance(error, InputError) else f"{type(error).__name__}: {text}"[:300]

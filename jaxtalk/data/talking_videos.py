@@ -10,8 +10,7 @@
 far as it can be known of a real person; `docs/talking_videos.md` has the list.
 """
 
-import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from pathlib import Path
 
 import grain
@@ -22,7 +21,7 @@ from jaxtalk.data import corpus, record_blocks
 from jaxtalk.errors import InputError
 
 VERSION = "1.1.0"
-SETTINGS, CLIPS, SUMMARY = "prepared.json", "clips.json", "summary.json"
+SETTINGS = "prepared.json"
 SHARED = ("frames", "landmarks", "camera", "speech", "expression", "rotation", "translation", "identity")
 
 
@@ -74,27 +73,13 @@ def read(directory: str | Path, split: str = "train") -> grain.MapDataset:
     Raises InputError where no finished preparation is.
     """
     directory = Path(directory)
-    again = f"run jaxtalk prepare VIDEOS {directory}"
-    try:
-        version = json.loads((directory / SETTINGS).read_text())["version"]
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise InputError(f"{directory}: holds no prepared videos; {again}") from error
-    if version != VERSION:
-        raise InputError(f"{directory}: holds records of version {version}, not {VERSION}; prepare them anew")
-    if not (directory / SUMMARY).is_file():
-        raise InputError(f"{directory}: is not finished; {again} again to go on")
-    records = record_blocks.read(filter(Path.is_dir, map(dataset, blocks(directory))), split)
+    records = record_blocks.read_prepared(directory, split, dataset, SETTINGS, VERSION, "videos", "VIDEOS")
     if records is None:
         raise InputError(
             f"{directory}: has no records for {split}; splits are {', '.join(record_blocks.SPLITS)}, and people fall "
             "into them by chance: prepare more people, or hold out more of them"
         )
     return records
-
-
-def blocks(directory: Path) -> Iterator[Path]:
-    """The finished blocks, in order."""
-    return iter(sorted(path.parent for path in directory.glob(f"block-*/{CLIPS}")))
 
 
 def dataset(block: Path) -> Path:

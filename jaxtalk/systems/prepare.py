@@ -65,7 +65,7 @@ def run(options: PrepareOptions) -> str:
             shutil.rmtree(left)
         waiting = _waiting(out, sources, options.retry)
         if waiting:
-            (out / talking_videos.SUMMARY).unlink(missing_ok=True)
+            (out / record_blocks.SUMMARY).unlink(missing_ok=True)
             stage.mkdir(exist_ok=True)
             if options.retry:
                 _forget(stage, waiting)
@@ -132,13 +132,13 @@ def _waiting(out: Path, sources: list[Source], retry: bool) -> list[Source]:
 
 def _outcomes(out: Path) -> dict[str, staged_clips.Outcome]:
     """What became of each clip of the finished blocks; of clips tried twice, the last time."""
-    noted = (json.loads((block / talking_videos.CLIPS).read_text()) for block in talking_videos.blocks(out))
+    noted = (json.loads((block / record_blocks.CLIPS).read_text()) for block in record_blocks.prepared(out))
     return {row["clip"]: staged_clips.Outcome(**row) for rows in noted for row in rows}
 
 
 def _blocks(out: Path, waiting: list[Source]) -> Iterator[Block]:
     """Blocks of the clips that wait, under the names that are free."""
-    taken, number = {block.name for block in talking_videos.blocks(out)}, 0
+    taken, number = {block.name for block in record_blocks.prepared(out)}, 0
     for first in range(0, len(waiting), BLOCK):
         while f"block-{number:05d}" in taken:
             number += 1
@@ -197,7 +197,7 @@ def _prepared(prepare, stage: Path, sources: list[Source], workers: int) -> Iter
 def write_block(stage: Path, held_out: float, block: Block) -> None:
     """Puts the staged clips of a block together, and removes them from the stage."""
     files = [staged_clips.path(stage, source) for source in block.sources]
-    if not (block.folder / talking_videos.CLIPS).is_file():
+    if not (block.folder / record_blocks.CLIPS).is_file():
         outcomes = [staged_clips.outcome(file) for file in files]
         splits = [split_of(outcome.person, held_out, outcome.split) for outcome in outcomes]
         filled = {split for split, outcome in zip(splits, outcomes, strict=True) if outcome.pieces}
@@ -217,7 +217,7 @@ def write_block(stage: Path, held_out: float, block: Block) -> None:
                 )
                 record_blocks.write(builder, folder)
             rows = [outcome._asdict() for outcome in outcomes]
-            (folder / talking_videos.CLIPS).write_text(json.dumps(rows, ensure_ascii=False, indent=1))
+            (folder / record_blocks.CLIPS).write_text(json.dumps(rows, ensure_ascii=False, indent=1))
     for file in files:
         file.unlink(missing_ok=True)
 
@@ -254,7 +254,7 @@ def _sum_up(out: Path) -> str:
     summary = {"clips": len(used), "pieces": pieces, "frames": frames, "people": len(people)}
     summary |= {"people_of_split": {name: splits[name] for name in record_blocks.SPLITS}}
     summary |= {"set_aside": dict(reasons.most_common())}
-    with output.atomic(out / talking_videos.SUMMARY) as temporary:
+    with output.atomic(out / record_blocks.SUMMARY) as temporary:
         temporary.write_text(json.dumps(summary, ensure_ascii=False, indent=1))
     text = f"{out}: {len(used)} clips of {len(people)} people, {pieces} pieces, {frames / clip.FPS / 60:.1f} minutes"
     if not reasons:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from tqdm import tqdm
 
-from jaxtalk.data import mesh_clips, record_blocks
+from jaxtalk.data import mesh_clips, record_blocks, staged_clips
 from jaxtalk.errors import InputError
 from jaxtalk.io import output, output_folder
 from jaxtalk.systems import mesh_sets
@@ -39,8 +39,8 @@ def run(options: PrepareOptions, layout: str) -> str:
         known = _outcomes(out)
         waiting = [clip for clip in clips if clip.split and clip.name not in known]
         if waiting:
-            (out / mesh_clips.SUMMARY).unlink(missing_ok=True)
-        first = len(list(mesh_clips.blocks(out)))
+            (out / record_blocks.SUMMARY).unlink(missing_ok=True)
+        first = len(list(record_blocks.prepared(out)))
         with tqdm(total=len(waiting), unit="clip", disable=None) as bar:
             for number, start in enumerate(range(0, len(waiting), BLOCK), first):
                 _write_block(source, waiting[start : start + BLOCK], out / f"block-{number:05d}", bar)
@@ -56,7 +56,7 @@ def _write_block(source, clips: list[MeshClip], path: Path, bar: tqdm) -> None:
         try:
             record = source.record(clip)
         except Exception as error:  # whatever is wrong with one file, the others are of use
-            outcome["reason"] = _one_line(error)
+            outcome["reason"] = staged_clips.one_line(error)
         else:
             records.setdefault(clip.split, []).append(record)
             outcome["frames"] = len(record["vertices"])
@@ -69,12 +69,12 @@ def _write_block(source, clips: list[MeshClip], path: Path, bar: tqdm) -> None:
                 records=records, vertices=vertices, data_dir=folder, file_format="array_record"
             )
             record_blocks.write(builder, folder)
-        (folder / mesh_clips.CLIPS).write_text(json.dumps(outcomes, ensure_ascii=False, indent=1))
+        (folder / record_blocks.CLIPS).write_text(json.dumps(outcomes, ensure_ascii=False, indent=1))
 
 
 def _outcomes(out: Path) -> dict[str, dict]:
     """What became of each clip of the finished blocks."""
-    noted = (json.loads((block / mesh_clips.CLIPS).read_text()) for block in mesh_clips.blocks(out))
+    noted = (json.loads((block / record_blocks.CLIPS).read_text()) for block in record_blocks.prepared(out))
     return {row["name"]: row for rows in noted for row in rows}
 
 
@@ -89,14 +89,9 @@ def _sum_up(out: Path, unused: int) -> str:
     splits = Counter(row["split"] for row in used)
     summary = {"clips": len(used), "frames": sum(row["frames"] for row in used), "clips_of_split": splits}
     summary |= {"set_aside": len(aside), "in_no_split": unused}
-    with output.atomic(out / mesh_clips.SUMMARY) as temporary:
+    with output.atomic(out / record_blocks.SUMMARY) as temporary:
         temporary.write_text(json.dumps(summary, indent=1))
     parts = ", ".join(f"{splits[name]} {name}" for name in mesh_clips.SPLITS if splits[name])
     text = f"{out}: {len(used)} clips ({parts}), {summary['frames']} frames"
     text += f"; {unused} in no published split" * bool(unused)
     return text + f"; {len(aside)} set aside, see {out / 'set_aside.csv'}" * bool(aside)
-
-
-def _one_line(error: Exception) -> str:
-    text = " ".join(str(error).split())
-    return text[:300] if isinstance(error, InputError) else f"{type(error).__name__}: {text}"[:300]

@@ -26,19 +26,17 @@ from jaxtalk.train.mesh import MeshShape
 from jaxtalk.train.pace import Pace
 from jaxtalk.train.skips import Skips
 
-PARTS = ("loader", "step", "end_to_end", "checkpoint")
-
 Line = dict[str, Any]
 
 
 class Bench:
-    """An experiment on a mesh. The methods named in `PARTS` give lines; what they need is made once."""
+    """An experiment on a mesh. The methods without underscores give lines; what they need is made once."""
 
     def __init__(self, experiment: Experiment, shape: MeshShape, rounds: int, seconds: float, folder: Path | None):
         """`rounds` of `seconds` each; checkpoints go into a new folder below `folder`, or where temporary files go."""
         self.experiment, self.folder = experiment, folder
         self._rounds, self._seconds = rounds, seconds
-        self.mesh = mesh.make(shape if shape != MeshShape() else experiment.mesh)
+        self.mesh = mesh.make(shape.otherwise(experiment.mesh))
         self.shape = MeshShape(**self.mesh.shape)
 
     def loader(self) -> list[Line]:

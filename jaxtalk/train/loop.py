@@ -12,7 +12,6 @@ from jaxtalk.train import distributed, mesh, parallel, show
 from jaxtalk.train.checkpoint import Checkpoints
 from jaxtalk.train.experiment import Experiment
 from jaxtalk.train.log import Log
-from jaxtalk.train.mesh import MeshShape
 from jaxtalk.train.pace import Pace
 from jaxtalk.train.peak import flops
 from jaxtalk.train.preemption import Preempted, Preemption
@@ -36,7 +35,7 @@ def run(experiment: Experiment, folder: Path, devices: list | None = None, optio
     folder.mkdir(parents=True, exist_ok=True)
     if options.compile_cache:
         jax.config.update("jax_compilation_cache_dir", str(options.compile_cache))
-    grid = mesh.make(options.mesh if options.mesh != MeshShape() else experiment.mesh, devices)
+    grid = mesh.make(options.mesh.otherwise(experiment.mesh), devices)
     state = parallel.init(experiment.init, jax.random.key(experiment.seed), grid, experiment.rules)
     step = parallel.compile_step(experiment.step, state, grid, experiment.rules)
     batches = stream(experiment.data())

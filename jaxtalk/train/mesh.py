@@ -3,6 +3,7 @@
 import collections
 import dataclasses
 import math
+from collections.abc import Mapping
 
 import jax
 import numpy as np
@@ -45,10 +46,9 @@ class MeshShape:
     def sizes(self) -> tuple[int, ...]:
         return tuple(getattr(self, axis) for axis in AXES)
 
-    @property
-    def batch_ways(self) -> int:
-        """Parts of which every batch must be a multiple."""
-        return math.prod(getattr(self, axis) for axis in BATCH_AXES)
+    def otherwise(self, default: "MeshShape") -> "MeshShape":
+        """Itself, or `default` where nothing was said."""
+        return default if self == MeshShape() else self
 
     def __str__(self) -> str:
         return " x ".join(f"{axis} {size}" for axis, size in zip(AXES, self.sizes, strict=True))
@@ -62,6 +62,11 @@ def make(shape: MeshShape | None = None, devices: list | None = None) -> Mesh:
     kinds = (AxisType.Auto,) * len(AXES)
     parts = [jax.make_mesh((1, *shape.sizes[1:]), AXES, axis_types=kinds, devices=part).devices for part in slices]
     return Mesh(np.concatenate(parts), AXES, axis_types=kinds)
+
+
+def batch_ways(sizes: Mapping[str, int]) -> int:
+    """Parts of which every batch must be a multiple, on a mesh of these sizes."""
+    return math.prod(sizes[axis] for axis in BATCH_AXES)
 
 
 def _slices(devices: list, count: int) -> list[list]:

@@ -8,6 +8,8 @@ import jax.numpy as jnp
 import optax
 from jaxtyping import Array, Int, PyTree
 
+from jaxtalk.train import sharding
+
 
 class _LookAheadState(NamedTuple):
     count: Int[Array, ""]
@@ -56,8 +58,7 @@ def freeze(
 
     def label(params):
         def of(path, _):
-            names = tuple(str(getattr(part, "key", getattr(part, "name", part))) for part in path)
-            return "frozen" if frozen(names) else "learnt"
+            return "frozen" if frozen(sharding.names(path)) else "learnt"
 
         return jax.tree_util.tree_map_with_path(of, params)
 

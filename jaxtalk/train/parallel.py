@@ -1,14 +1,13 @@
 """The one place where a pure step meets devices: jit, donation, shardings, batches."""
 
 import contextlib
-import math
 
 import jax
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 from jaxtyping import PyTree
 
 from jaxtalk.errors import InputError
-from jaxtalk.train.mesh import BATCH_AXES
+from jaxtalk.train.mesh import BATCH_AXES, batch_ways
 from jaxtalk.train.sharding import RULES, ShardingRules
 
 
@@ -22,7 +21,7 @@ def on(mesh: Mesh, rules: ShardingRules):
 def compile_step(step, state: PyTree, mesh: Mesh, rules: ShardingRules = RULES):
     """`step` under jit for a state of these shapes, which is donated; the batch is split along its first axis.
 
-    Metrics come back whole on every device. `.lower(...)` on abstract arguments inside `on` compiles ahead of time.
+    Metrics come back whole on every device. `.lower(state, batch)` of shapes is for compiling ahead of time.
     """
     placed = rules.shardings(state, mesh)
     whole = NamedSharding(mesh, PartitionSpec())
@@ -34,7 +33,11 @@ def compile_step(step, state: PyTree, mesh: Mesh, rules: ShardingRules = RULES):
         with on(mesh, rules):
             return compiled(state, batch)
 
-    run.lower = lambda *shapes: _lower(compiled, shapes, mesh, rules)
+    def lower(*shapes):
+        with on(mesh, rules):
+            return compiled.lower(*shapes)
+
+    run.lower = lower
     return run
 
 
@@ -56,16 +59,8 @@ def put(batch: PyTree, mesh: Mesh) -> PyTree:
     Raises:
         InputError: the rows do not divide among the devices.
     """
-    rows, ways = (
-        len(jax.tree.leaves(batch)[0]) * jax.process_count(),
-        math.prod(mesh.shape[axis] for axis in BATCH_AXES),
-    )
+    rows, ways = len(jax.tree.leaves(batch)[0]) * jax.process_count(), batch_ways(mesh.shape)
     if rows % ways:
         raise InputError(f"a batch of {rows} does not divide among {ways} devices; change --batch or --mesh")
     sharding = batch_sharding(mesh)
     return jax.tree.map(lambda x: jax.make_array_from_process_local_data(sharding, x), batch)
-
-
-def _lower(compiled, shapes, mesh, rules):
-    with on(mesh, rules):
-        return compiled.lower(*shapes)

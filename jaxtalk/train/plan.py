@@ -9,7 +9,6 @@ No data is read and nothing is computed. docs/planning.md says what the figures 
 import dataclasses
 import json
 import logging
-import math
 import re
 import time
 
@@ -21,7 +20,7 @@ from jaxtalk.train import collectives, hlo, parallel, plan_text, roofline, topol
 from jaxtalk.train import mesh as meshes
 from jaxtalk.train.chips import Chip
 from jaxtalk.train.experiment import Experiment
-from jaxtalk.train.mesh import BATCH_AXES, MeshShape
+from jaxtalk.train.mesh import MeshShape
 from jaxtalk.train.plan_options import PlanOptions
 from jaxtalk.train.topology import Topology
 
@@ -99,7 +98,7 @@ def run(experiment: Experiment, options: PlanOptions) -> str:
         raise InputError(f"config {experiment.name}: says no shapes of a batch, so it cannot be planned without data")
     if options.plot:
         from jaxtalk.train import plan_plot  # an extra may be missing: say so before compiling
-    shape = dataclasses.replace(options.mesh if options.mesh != MeshShape() else experiment.mesh, slice=options.slices)
+    shape = dataclasses.replace(options.mesh.otherwise(experiment.mesh), slice=options.slices)
     first = compiled(experiment, where, shape, options.rows, options.quick)
     plans = [first, *tried(experiment, first, options.tries, options.quick)]
     if options.json:
@@ -116,7 +115,7 @@ def compiled(experiment: Experiment, where: Topology, shape: MeshShape, rows: in
     """
     grid = meshes.make(shape, topology.devices(where))
     sizes = dict(grid.shape)
-    ways = math.prod(sizes[axis] for axis in BATCH_AXES)
+    ways = meshes.batch_ways(sizes)
     own = len_of(experiment.batch)
     total = rows * ways or own
     if total % ways:
@@ -170,7 +169,7 @@ def guesses(plan: Plan) -> list[tuple[MeshShape, int]]:
     gradient's way. Whole parameters on every chip need least talk, so fsdp comes in only where they do not fit.
     """
     chips, sizes = plan.topology.chips, plan.mesh
-    here = plan.rows // math.prod(sizes[axis] for axis in BATCH_AXES)
+    here = plan.rows // meshes.batch_ways(sizes)
     whole = plan.memory.state * sizes["fsdp"]
     found = []
     for fsdp in (1, 4, 16, 64, chips // plan.mesh["slice"]):

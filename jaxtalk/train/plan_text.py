@@ -1,8 +1,6 @@
 """A plan as text that says what its figures mean."""
 
-import math
-
-from jaxtalk.train.mesh import BATCH_AXES, MeshShape
+from jaxtalk.train.mesh import MeshShape, batch_ways
 
 
 def describe(plan) -> str:
@@ -23,7 +21,7 @@ def compare(plans: list, guesses: list[tuple[MeshShape, int]]) -> str:
         )
     lines = ["", "Meshes and batches that were compiled, by examples a second on each chip, the best first:"]
     for plan in sorted(plans, key=lambda plan: -plan.rate):
-        rows = plan.rows // math.prod(plan.mesh[axis] for axis in BATCH_AXES)
+        rows = plan.rows // batch_ways(plan.mesh)
         lines.append(
             f"  {MeshShape(**plan.mesh)}, --rows {rows}: {plan.rate:.1f}, step {plan.step.hides * 1e3:.1f} ms,"
             f" memory {plan.memory.share:.0%}"
@@ -32,7 +30,7 @@ def compare(plans: list, guesses: list[tuple[MeshShape, int]]) -> str:
 
 
 def _head(plan) -> str:
-    ways = math.prod(plan.mesh[axis] for axis in BATCH_AXES)
+    ways = batch_ways(plan.mesh)
     return "\n".join(
         [
             f"{plan.name} on {plan.topology}: {plan.topology.chips} chips as {MeshShape(**plan.mesh)}",

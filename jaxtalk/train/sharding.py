@@ -5,6 +5,7 @@ rules place what has the paths of parameters inside it: optimiser moments and av
 """
 
 import dataclasses
+import math
 
 import flax.linen as nn
 import jax
@@ -47,15 +48,10 @@ class ShardingRules:
         The table's axes come first; `fsdp` takes the largest axis that is left and that it divides. An axis that a mesh
         axis does not divide stays whole.
         """
-        names = tuple(str(getattr(part, "key", getattr(part, "name", getattr(part, "idx", part)))) for part in path)
-        size = 1
-        for length in shape:
-            size *= length
-        if size < self.smallest:
+        if math.prod(shape) < self.smallest:
             return PartitionSpec()
-        axes = [
-            self._mesh_axis(name, length, mesh) for name, length in zip(self._names(names, shape), shape, strict=True)
-        ]
+        logical = self._logical(names(path), shape)
+        axes = [self._mesh_axis(name, length, mesh) for name, length in zip(logical, shape, strict=True)]
         ways = mesh.shape["fsdp"]
         free = [i for i, axis in enumerate(axes) if axis is None and shape[i] % ways == 0]
         if ways > 1 and free:
@@ -68,15 +64,20 @@ class ShardingRules:
             lambda path, x: NamedSharding(mesh, self.spec(path, x.shape, mesh)), state
         )
 
-    def _names(self, path: tuple[str, ...], shape: tuple[int, ...]) -> tuple[str | None, ...]:
-        for tail, names in self.parameters.items():
-            if path[-len(tail) :] == tail and len(names) == len(shape):
-                return names
+    def _logical(self, path: tuple[str, ...], shape: tuple[int, ...]) -> tuple[str | None, ...]:
+        for tail, axes in self.parameters.items():
+            if path[-len(tail) :] == tail and len(axes) == len(shape):
+                return axes
         return (None,) * len(shape)
 
     def _mesh_axis(self, name: str | None, length: int, mesh: Mesh) -> str | None:
         axis = None if name is None else self.axes[name]
         return axis if axis is not None and mesh.shape[axis] > 1 and length % mesh.shape[axis] == 0 else None
+
+
+def names(path: tuple) -> tuple[str, ...]:
+    """The names on a path of jax.tree_util: keys of dicts, fields, places in tuples."""
+    return tuple(str(getattr(part, "key", getattr(part, "name", getattr(part, "idx", part)))) for part in path)
 
 
 RULES = ShardingRules()

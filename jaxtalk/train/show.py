@@ -6,6 +6,8 @@ import jax
 import numpy as np
 from jaxtyping import Float, PyTree
 
+from jaxtalk.train import sharding
+
 
 class Picture(NamedTuple):
     """One picture, colours from 0 to 1."""
@@ -40,7 +42,7 @@ def parameters(state: PyTree) -> dict[str, Distribution]:
     """The averaged parameters of every network of a state, by the names on their paths."""
     networks = state if isinstance(state, dict) else {"": state}
     return {
-        "/".join([name, *(str(getattr(part, "key", part)) for part in path)]).lstrip("/"): Distribution(np.asarray(x))
+        "/".join([name, *sharding.names(path)]).lstrip("/"): Distribution(np.asarray(x))
         for name, network in networks.items()
         for path, x in jax.tree_util.tree_leaves_with_path(network.average)
     }
