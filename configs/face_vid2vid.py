@@ -28,13 +28,14 @@ from jaxtalk.metrics import lpips, mean, psnr
 from jaxtalk.metrics.mean import Mean
 from jaxtalk.models import (
     dense_motion,
+    face_features,
     head_pose,
     keypoints,
     vgg,
     vid2vid_discriminator,
     vid2vid_generator,
 )
-from jaxtalk.nn import spectral_norm
+from jaxtalk.nn import flops, spectral_norm
 from jaxtalk.render import spline
 from jaxtalk.systems import identity
 from jaxtalk.train import state as train_state
@@ -151,11 +152,13 @@ class Config(Data):
             seed=self.seed,
             evaluate_every=self.evaluate_every,
             save_every=min(250, self.evaluate_every),
+            batch=task.batch,
+            flops=task.flops,
         )
 
 
 class Task:
-    """The clips in memory and the pure functions of one run."""
+    """The pure functions of one run, and the clips in memory once they are asked for."""
 
     def __init__(self, config: Config):
         self.config = config
@@ -166,12 +169,45 @@ class Task:
             "generator": vid2vid_generator.Generator(sizes.generator),
         }
         self.judge = vid2vid_discriminator.MultiScaleDiscriminator(sizes.discriminator)
-        self.clips, self.strangers = clips(config)
         self.extract = extractor(config.features)
         schedule = optax.cosine_decay_schedule(config.rate, config.steps // config.accumulate)
         adam = optax.chain(optax.clip_by_global_norm(10.0), optax.adam(schedule, b1=0.5))
         optimizer = optax.MultiSteps(adam, config.accumulate) if config.accumulate > 1 else adam
         self.optimizers = {"generator": optimizer, "discriminator": optimizer}
+
+    @functools.cached_property
+    def people(self) -> tuple[list[head_clips.HeadClip], list[head_clips.HeadClip]]:
+        """Clips to learn from, and of people who are not learnt from."""
+        return clips(self.config)
+
+    @property
+    def clips(self) -> list[head_clips.HeadClip]:
+        return self.people[0]
+
+    @property
+    def batch(self) -> dict[str, jax.ShapeDtypeStruct]:
+        """Shapes of what `head_clips.stream` gives."""
+        rows, size = self.config.batch, self.config.size
+        pictures = {name: _floats(rows, size, size, 3) for name in ("source", "driving")}
+        return pictures | {f"{name}_angles": _floats(rows, 3) for name in pictures}
+
+    @property
+    def flops(self) -> float:
+        """Of a step, as the networks need them; moving features, norms and the optimisers are left out."""
+        weight, size, points = self.config.weights, self.config.size, self.config.networks.detector.points
+        rng, image, places = jax.random.key(0), _floats(1, size, size, 3), _floats(1, points, 3)
+        inputs = {"keypoints": (image,), "head_pose": (image,), "generator": (image, places, places)}
+        each = {name: flops.count(self.movers[name].init, rng, *inputs[name]) for name in self.movers}
+        pictures = 3 if weight.equivariance else 2
+        total = each["keypoints"].train + pictures * each["head_pose"].train + each["generator"].train
+        if weight.perceptual:
+            for scale in self.config.scales:
+                seen = flops.count(self.extract, _floats(1, size // scale, size // scale, 3))
+                total += seen.forward + seen.through
+        if self.adversarial:
+            judged = flops.count(self.judge.init, rng, image)
+            total += judged.forward + judged.through + 2 * judged.train
+        return float(self.config.batch * total)
 
     @property
     def adversarial(self) -> bool:
@@ -271,7 +307,7 @@ class Task:
     def evaluate(self, states) -> dict[str, float]:
         """Frames that were not learnt from, drawn from the first of their clip, beside that first frame itself."""
         numbers = {}
-        for name, chosen in {"unseen": self.clips, "stranger": self.strangers}.items():
+        for name, chosen in dict(zip(("unseen", "stranger"), self.people, strict=True)).items():
             measured = self.measured(states["generator"], chosen) if chosen else {}
             numbers |= {f"{name}_{key}": value for key, value in measured.items()}
         return numbers
@@ -337,6 +373,10 @@ class Task:
         network_folder.write_manifest(folder, [], made, size=config.size)
 
 
+def _floats(*shape: int) -> jax.ShapeDtypeStruct:
+    return jax.ShapeDtypeStruct(shape, jnp.float32)
+
+
 def clips(config: Data) -> tuple[list[head_clips.HeadClip], list[head_clips.HeadClip]]:
     """To learn from, and of people who are not learnt from; drawn and cut where they are not in `config.heads` yet."""
     chosen: list[dict[str, Callable[[], head_clips.HeadClip]]] = [{}, {}]
@@ -364,7 +404,7 @@ def clips(config: Data) -> tuple[list[head_clips.HeadClip], list[head_clips.Head
 def own_features() -> perceptual.Extract:
     """Maps of the shipped FaceFeatures for pictures from 0 to 1."""
     variables = identity.shipped().variables
-    return lambda image: identity.perceptual(variables, image).maps
+    return lambda image: face_features.maps(variables, 2.0 * image - 1.0)
 
 
 def extractor(path: Path | None) -> perceptual.Extract:

@@ -10,10 +10,12 @@ import optax
 import pytest
 
 from configs import face_vid2vid as config
+from configs import face_vid2vid_published
 from jaxtalk.data import head_clips
 from jaxtalk.errors import InputError
 from jaxtalk.io import weights
 from jaxtalk.models import dense_motion, head_pose, keypoints, vid2vid_discriminator, vid2vid_generator
+from jaxtalk.nn import flops
 from jaxtalk.systems import vid2vid_networks
 from jaxtalk.train import loop
 
@@ -144,11 +146,33 @@ def test_accumulated_batches_make_one_step():
     np.testing.assert_allclose(moved["w"], params["w"] + change["w"], rtol=1e-6)
 
 
-def test_the_published_networks_and_weights_are_values_of_fields():
-    large = config.Config(networks=config.PUBLISHED, size=256, scales=(1, 2, 4, 8), rate=2e-4, batch=32)
-    assert large.networks.generator == vid2vid_generator.Config() and large.weights == config.Weights()
-    half = large.networks.at("bfloat16")
+def test_the_published_networks_compute_in_the_precision_that_is_asked_for():
+    half = config.PUBLISHED.at("bfloat16")
     assert {part.dtype for part in (half.detector, half.estimator, half.generator, half.discriminator)} == {"bfloat16"}
+
+
+def test_shapes_of_a_batch_are_those_of_its_stream_and_need_no_clips(monkeypatch):
+    made = config.Config(**SMALL).experiment()
+    told = jax.tree.map(lambda x: (x.shape, x.dtype), made.data()[0])
+    assert told == {name: (like.shape, like.dtype) for name, like in made.batch.items()}
+    monkeypatch.setattr(config, "clips", lambda given: pytest.fail("planning reads no clips"))
+    assert config.Config(**SMALL).experiment().batch == made.batch
+
+
+def test_flops_on_paper_are_of_the_networks_that_the_losses_run():
+    of = lambda **weights: config.Task(config.Config(**SMALL, weights=config.Weights(**weights))).flops  # noqa: E731
+    still, judged = dict(perceptual=0.0, equivariance=0.0), dict(adversarial=0.0, matching=0.0)
+    pose = flops.count(
+        head_pose.HeadPoseEstimator(NETWORKS.estimator).init, jax.random.key(0), jnp.zeros((1, SIZE, SIZE, 3))
+    )
+    assert of(perceptual=0.0) - of(**still) == 2 * pose.train  # the warped picture, of a batch of two
+    assert of(perceptual=0.0) > of(**judged, perceptual=0.0) > of(**judged, **still) > 0
+
+
+def test_published_is_the_same_with_other_values():
+    large = face_vid2vid_published.Config()
+    assert (large.networks, large.size, large.weights) == (config.PUBLISHED, 256, config.Weights())
+    assert issubclass(face_vid2vid_published.Config, config.Config)
 
 
 def test_nothing_to_learn_from_is_said(monkeypatch):

@@ -114,7 +114,7 @@ def _speech(name: str):
         import importlib
 
         _records()
-        tiny = dict(width=32, layers=1, conv_width=8, seconds=0.64, batch=4, steps=steps)
+        tiny = dict(width=32, layers=1, conv_width=8, seconds=0.64, batch=4, steps=steps, kept=folder / "kept")
         return importlib.import_module(f"configs.{name}").Config(**tiny)
 
     return make
@@ -176,13 +176,24 @@ def _head(seed: int, frames: int = 8, size: int = 16):
     return head_clips.HeadClip(str(seed), str(seed), pictures, np.arange(frames), *motion)
 
 
-def _face_vid2vid(folder, steps):
+def _face_vid2vid(name: str):
+    def make(folder, steps):
+        import importlib
+
+        config = importlib.import_module(f"configs.{name}").Config
+        return config(networks=_vid2vid(), size=16, scales=(1, 2), batch=2, steps=steps)
+
+    return make
+
+
+def _vid2vid():
+    """Networks, and stand-ins for clips and features."""
     from configs import face_vid2vid
     from jaxtalk.models import dense_motion, head_pose, keypoints, vid2vid_discriminator, vid2vid_generator
 
     face_vid2vid.clips = lambda given: ([_head(0), _head(1)], [_head(2)])
     face_vid2vid.own_features = lambda: lambda image: [image]
-    networks = face_vid2vid.Networks(
+    return face_vid2vid.Networks(
         detector=keypoints.Config(points=3, width=4, blocks=1, depth=2),
         estimator=head_pose.Config(points=3, width=4, blocks=(1, 1)),
         generator=vid2vid_generator.Config(
@@ -191,7 +202,6 @@ def _face_vid2vid(folder, steps):
         ),
         discriminator=vid2vid_discriminator.Config(width=4, blocks=2, spectral=True),
     )  # fmt: skip
-    return face_vid2vid.Config(networks=networks, size=16, scales=(1, 2), batch=2, steps=steps)
 
 
 def _motion_mapping(folder, steps):
@@ -222,6 +232,6 @@ _TINY: dict[str, Callable] = {
     **{name: _renders(name, count=8) for name in ("face_detector", "landmarks")},
     "face_features": _renders("face_features", people=10),
     "face_recon": _face_recon,
-    "face_vid2vid": _face_vid2vid,
+    **{name: _face_vid2vid(name) for name in ("face_vid2vid", "face_vid2vid_published")},
     "motion_mapping": _motion_mapping,
 }
