@@ -22,7 +22,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from jaxtalk.audio import load
-from jaxtalk.data.speech_crops import SUFFIXES
+from jaxtalk.data.sound_files import SUFFIXES
 from jaxtalk.io import weights
 from jaxtalk.models import speech_stream
 from jaxtalk.models.speech_encoder import BASE, LARGE, RATE, Config, SpeechEncoder, normalise

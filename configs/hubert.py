@@ -24,6 +24,8 @@ Second round, --steps 1400, 13 CPU minutes: loss on hidden frames 3.22, right 0.
 
 import dataclasses
 import functools
+import hashlib
+import json
 from pathlib import Path
 from typing import Literal
 
@@ -34,7 +36,7 @@ import optax
 
 from configs import wav2vec2
 from jaxtalk.audio import mfcc
-from jaxtalk.data import speech_crops
+from jaxtalk.data import frame_targets, host_shares, sound_files, speech_crops
 from jaxtalk.io import weights
 from jaxtalk.metrics.mean import Mean
 from jaxtalk.models import hubert_pretrain, kmeans, speech_encoder_flops, time_mask
@@ -76,7 +78,9 @@ class Config:
     corpus: Path = Path("data/corpus")
     """Folder that `jaxtalk corpus` wrote; it trains on its speech, and probes know its phonemes."""
     recordings: Path | None = None
-    """Folder of recordings to train on instead."""
+    """Folder of recordings to train on instead, of any size: docs/data.md."""
+    kept: Path | None = None
+    """Folder for what is found out once about recordings, targets too; if not given, .jaxtalk in theirs."""
     teacher: Path | None = None
     """Encoder whose features are clustered, instead of MFCC."""
     teacher_layer: int = 3
@@ -138,7 +142,7 @@ class Config:
             step=make_step(task.loss, task.optimizer, average=0.99 if self.size == "small" else 0.999),
             data=lambda: task.crops.stream(config.batch, self.seed),
             steps=config.steps,
-            evaluate=lambda state: wav2vec2.probe(self, task.encoder, state.variables["params"]["encoder"]),
+            evaluate=wav2vec2.prober(self, task.encoder),
             export=lambda state, folder: wav2vec2.save(
                 folder / "hubert.safetensors", "hubert", task.encoder, state.variables["params"]["encoder"]
             ),
@@ -150,7 +154,7 @@ class Config:
 
 
 class Task:
-    """The pure functions of one run, and the recordings in memory with their targets once they are asked for."""
+    """The pure functions of one run, and pieces of recordings with their targets once they are asked for."""
 
     def __init__(self, config: Config):
         """`config`: filled."""
@@ -215,22 +219,44 @@ def optimizer(config: Config) -> optax.GradientTransformation:
     return optax.chain(optax.clip_by_global_norm(config.clip), adam)
 
 
-def targets(config: Config, recordings: list) -> list[np.ndarray]:
-    """The cluster of each frame of each recording."""
-    features = list(map(describer(config), recordings))
-    rows = np.concatenate(features)
-    chosen = np.random.default_rng(config.seed).permutation(len(rows))[: config.clustered]
-    scale = rows[chosen].std(0) if config.teacher is None else np.float32(1)
-    points = jnp.asarray(rows[chosen] / scale)
-    centres, _ = kmeans.fit(jax.random.key(config.seed), points, clusters=config.clusters)
-    found = np.asarray(kmeans.assign(jnp.asarray(rows / scale), centres)[0], np.int32)
-    return np.split(found, np.cumsum([len(part) for part in features])[:-1])
+def targets(config: Config, recordings) -> frame_targets.FrameTargets:
+    """The cluster of each frame of each recording: worked out once, then read from disk.
+
+    They are made anew when a recording, the teacher's file or layer, or a number that clusters depend on has changed.
+    """
+    made_of = {
+        "version": 1,
+        "recordings": recordings.identity,
+        "teacher": config.teacher and hashlib.sha256(config.teacher.read_bytes()).hexdigest(),
+        "layer": config.teacher and config.teacher_layer,
+    } | {name: getattr(config, name) for name in ("clusters", "clustered", "seed")}
+    text = json.dumps(made_of, indent=1)
+    name = f"targets-{hashlib.sha256(text.encode()).hexdigest()[:16]}"
+    folder = host_shares.folder((config.kept or (config.recordings or config.corpus) / sound_files.KEPT) / name)
+    features = describer(config)
+    host_shares.make([folder / "made_of.json"], lambda _, path: path.write_text(text + "\n"), "a note")
+    host_shares.make(
+        [folder / "centres.npz"], lambda _, path: found_centres(config, recordings, features, path), "clusters"
+    )
+    with np.load(folder / "centres.npz") as found:
+        centres, scale = jnp.asarray(found["centres"]), jnp.asarray(found["scale"])
+    nearest = jax.jit(lambda wave, length: kmeans.assign(features(wave, length) / scale[None], centres)[0])
+    return frame_targets.label(folder, recordings, functools.partial(_told, nearest))
+
+
+def found_centres(config: Config, recordings, features, path: Path) -> None:
+    """Clusters of a sample of frames; MFCC are brought to one variance first."""
+    rows = frame_targets.sample(recordings, functools.partial(_told, features), config.clustered, config.seed)
+    scale = rows.std(0) if config.teacher is None else np.ones(rows.shape[1], np.float32)
+    centres, _ = kmeans.fit(jax.random.key(config.seed), jnp.asarray(rows / scale), clusters=config.clusters)
+    with path.open("wb") as file:
+        np.savez(file, centres=centres, scale=scale)
 
 
 def describer(config: Config):
-    """A function from a recording to its features [t, d] at the encoder's frames."""
+    """A function from a wave [1 n] and its own length [1] to features [t d] at the encoder's frames."""
     if config.teacher is None:
-        return functools.partial(_described, _cepstra)
+        return _cepstra
     stored = weights.load(config.teacher)
     teacher = EncoderConfig.of(stored.config)
 
@@ -239,7 +265,7 @@ def describer(config: Config):
         aux = SpeechEncoder(teacher).apply(stored.variables, normalise(wave, lengths), lengths)[1]
         return aux["layers"][config.teacher_layer - 1][0]
 
-    return functools.partial(_described, hidden)
+    return hidden
 
 
 @jax.jit
@@ -251,7 +277,7 @@ def _cepstra(wave, lengths):
     return jnp.concatenate([first, second, mfcc.deltas(second)], axis=-1)[0, 1::2]
 
 
-def _described(features, recording) -> np.ndarray:
-    wave = np.pad(recording.astype(np.float32) / 32768, (0, -len(recording) % _BLOCK))
-    frames = (len(recording) - speech_crops.REACH) // speech_crops.HOP + 1
-    return np.asarray(features(jnp.asarray(wave[None]), jnp.array([len(recording)])))[:frames]
+def _told(function, piece) -> np.ndarray:
+    """What a function of a padded wave says of each frame of a piece."""
+    wave = np.pad(piece.astype(np.float32) / 32768, (0, -len(piece) % _BLOCK))
+    return np.asarray(function(wave[None], np.array([len(piece)])))[: speech_crops.frames(len(piece))]

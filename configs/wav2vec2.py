@@ -24,7 +24,7 @@ import numpy as np
 import optax
 
 from jaxtalk.audio import mfcc
-from jaxtalk.data import corpus, speech_crops
+from jaxtalk.data import corpus, corpus_speech, sound_files, speech_crops
 from jaxtalk.data.phonemes import LETTERS
 from jaxtalk.io import weights
 from jaxtalk.losses import contrastive
@@ -51,7 +51,9 @@ class Config:
     corpus: Path = Path("data/corpus")
     """Folder that `jaxtalk corpus` wrote; it trains on its speech, and probes know its phonemes."""
     recordings: Path | None = None
-    """Folder of recordings to train on instead."""
+    """Folder of recordings to train on instead, of any size: docs/data.md."""
+    kept: Path | None = None
+    """Folder for what is found out once about recordings; if not given, .jaxtalk in theirs."""
     width: int = 128
     layers: int = 4
     conv_width: int = 64
@@ -77,7 +79,7 @@ class Config:
             step=make_step(task.loss, task.optimizer, average=0.99),
             data=task.data,
             steps=self.steps,
-            evaluate=lambda state: probe(self, task.encoder, state.variables["params"]["encoder"]),
+            evaluate=prober(self, task.encoder),
             export=lambda state, folder: save(
                 folder / "wav2vec2.safetensors", "wav2vec2", task.encoder, state.variables["params"]["encoder"]
             ),
@@ -154,8 +156,18 @@ def optimizer(config) -> optax.GradientTransformation:
     return optax.chain(optax.clip_by_global_norm(1.0), optax.adamw(rate, b2=0.98, weight_decay=0.01))
 
 
-def recordings(config) -> list:
-    return speech_crops.of_folder(config.recordings) if config.recordings else speech_crops.of_corpus(config.corpus)
+def recordings(config) -> sound_files.SoundFiles | corpus_speech.CorpusSpeech:
+    """What a config trains on; read from disk as it is needed."""
+    if config.recordings:
+        return sound_files.find(config.recordings, config.kept)
+    return corpus_speech.find(config.corpus, config.kept)
+
+
+def prober(config, encoder: EncoderConfig):
+    """`probe` of a training state; none where recordings are trained on and no corpus is there."""
+    if config.recordings and not (config.corpus / "corpus.json").is_file():
+        return None
+    return lambda state: probe(config, encoder, state.variables["params"]["encoder"])
 
 
 def probe(config, encoder: EncoderConfig, params) -> dict[str, float]:

@@ -2,7 +2,6 @@
 
 import numpy as np
 import pytest
-import soundfile
 
 from jaxtalk.data import speech_crops
 from jaxtalk.data.speech_crops import SpeechCrops
@@ -33,8 +32,36 @@ def test_targets_are_cut_where_the_speech_is():
 def test_crops_without_targets_and_recordings_that_are_all_too_short():
     speech, _ = numbered(30, 0)
     assert set(SpeechCrops([speech], 6400).crop(0, np.random.default_rng(0))) == {"speech"}
-    with pytest.raises(InputError, match="no recording has 1.00 s of speech"):
+    with pytest.raises(InputError, match="less than 1.00 s of speech"):
         SpeechCrops([speech], 16000)
+
+
+def test_short_recordings_are_joined_and_their_targets_stay_with_them():
+    """Every sample and target tells its place; 100 samples behind the whole hops of each are left out at a joint."""
+    recordings, targets = [], []
+    for first, count in ((0, 12), (100, 40), (200, 1), (300, 9), (400, 15), (500, 3)):
+        recording, _ = numbered(count, first)
+        recordings.append(
+            np.append(recording, np.full(100, recording[-1], np.int16))
+        )  # which make the last frame whole
+        targets.append(np.arange(first, first + count, dtype=np.int32))
+    crops = SpeechCrops(recordings, 20 * 320 + 80, targets)
+    assert len(crops) == 2  # the long one; 12, 1 and 9; 15 and 3 are too few
+    seen = set()
+    for draw in range(200):
+        piece = crops.crop(draw % 2, np.random.default_rng(draw))
+        samples = np.rint(piece["speech"] * 32768).astype(int)
+        np.testing.assert_array_equal(samples[: 20 * 320 : 320], piece["target"])
+        assert len(samples) == 6480 and len(piece["target"]) == 20
+        seen |= set(piece["target"].tolist())
+    assert seen == {*range(12), *range(100, 140), 200, *range(300, 309)}
+
+
+def test_at_a_joint_a_recording_without_a_last_frame_repeats_its_last_target():
+    (one, first), (two, second) = numbered(3, 0), numbered(4, 10)
+    target = SpeechCrops([one, two], 2000, [first, second]).crop(0, np.random.default_rng(0))["target"]
+    places = [0, 1, 1, 10, 11, 12]
+    assert any(places[k : k + 6] == target.tolist() for k in range(2)) or target.tolist() == places[1:] + [12]
 
 
 def test_phonemes_are_those_in_the_middle_of_each_frame():
@@ -43,16 +70,3 @@ def test_phonemes_are_those_in_the_middle_of_each_frame():
     np.testing.assert_array_equal(speech_crops.phonemes(record, 6), [7, 7, 3, 3, 5, 5])
     speech, length, phonemes = speech_crops.start(record, 4000)
     assert speech.shape == (4000,) and length == 3000 and not speech[3000:].any() and len(phonemes) == 12
-
-
-def test_a_folder_of_recordings(tmp_path):
-    (tmp_path / "inner").mkdir()
-    tone = np.sin(np.arange(8000) / 5) / 2
-    soundfile.write(tmp_path / "inner" / "a.flac", tone, 8000)
-    soundfile.write(tmp_path / "b.wav", tone[:4000], 16000)
-    (tmp_path / "notes.txt").write_text("no speech")
-    short, long = speech_crops.of_folder(tmp_path)
-    assert len(short) == 4000 and abs(len(long) - 16000) < 10 and short.dtype == np.int16
-    np.testing.assert_allclose(short / 32768, tone[:4000], atol=1e-4)
-    with pytest.raises(InputError, match="holds no recordings"):
-        speech_crops.of_folder(tmp_path / "none")

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from configs import hubert, wav2vec2
-from jaxtalk.data import corpus
+from jaxtalk.data import corpus, corpus_speech, speech_crops
 from jaxtalk.data.corpus_options import CorpusOptions
 from jaxtalk.io import weights
 from jaxtalk.models.speech_encoder import Config, SpeechEncoder
@@ -49,13 +49,38 @@ def test_recipes_run_from_a_corpus_to_weights_and_from_those_to_targets(small_co
     assert {"masked", "unmasked", "right"} <= lines[0].keys()
 
 
-def test_targets_are_the_clusters_of_each_recordings_frames(small_corpus):
-    config = hubert.Config(corpus=small_corpus, clusters=6, clustered=900)
+def test_targets_are_the_clusters_of_each_recordings_frames_and_are_kept(small_corpus, tmp_path, monkeypatch):
+    config = hubert.Config(corpus=small_corpus, kept=tmp_path, clusters=6, clustered=900)
     recordings = wav2vec2.recordings(config)
     found = hubert.targets(config, recordings)
     assert [len(row) for row in found] == [(len(recording) - 400) // 320 + 1 for recording in recordings]
-    assert len(np.unique(np.concatenate(found))) == 6
+    assert len(np.unique(np.concatenate([row[:] for row in found]))) == 6
     # A recording's targets depend on its sound alone: what was padded behind it changes nothing.
-    row = hubert.describer(config)(recordings[0])
-    longer = hubert.describer(config)(np.concatenate([recordings[0], np.zeros(200_000, np.int16)]))
+    sound, describe = recordings[0][:], hubert.describer(config)
+    row = hubert._told(describe, sound)
+    longer = hubert._told(describe, np.concatenate([sound, np.zeros(100_000, np.int16)]))
     np.testing.assert_allclose(row[:-10], longer[: len(row) - 10], atol=1e-3)
+    with np.load(next(tmp_path.glob("targets-*")) / "centres.npz") as kept:
+        distance = ((row[:, None] / kept["scale"] - kept["centres"][None]) ** 2).sum(-1)
+    np.testing.assert_array_equal(distance.argmin(-1), found[0][:])
+    # The same again comes from disk; other clusters do not.
+    monkeypatch.setattr(hubert.kmeans, "fit", lambda *_, **__: pytest.fail("clusters found anew"))
+    again = hubert.targets(config, wav2vec2.recordings(config))
+    np.testing.assert_array_equal(found[3][5:9], again[3][5:9])
+    with pytest.raises(pytest.fail.Exception, match="anew"):
+        hubert.targets(dataclasses.replace(config, clusters=7), recordings)
+
+
+def test_crops_of_a_corpus_on_disk_are_those_of_its_records(small_corpus, tmp_path):
+    sounds = [np.asarray(record["speech"]) for record in corpus.read(small_corpus)]
+    lazy = speech_crops.SpeechCrops(corpus_speech.find(small_corpus, tmp_path), 40_000).stream(3, seed=2)
+    held = speech_crops.SpeechCrops(sounds, 40_000).stream(3, seed=2)
+    for number in range(3):
+        np.testing.assert_array_equal(lazy[number]["speech"], held[number]["speech"])
+    assert len(list(tmp_path.glob("lengths-*/part-00000.npy"))) == 1
+
+
+def test_where_recordings_are_trained_on_and_no_corpus_is_there_nothing_is_probed(small_corpus, tmp_path):
+    given = hubert.Config(recordings=tmp_path, corpus=tmp_path / "none")
+    assert wav2vec2.prober(given, None) is None
+    assert wav2vec2.prober(dataclasses.replace(given, corpus=small_corpus), None)
