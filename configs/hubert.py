@@ -40,16 +40,13 @@ from jaxtalk.data import frame_targets, host_shares, sound_files, speech_crops
 from jaxtalk.io import weights
 from jaxtalk.metrics.mean import Mean
 from jaxtalk.models import hubert_pretrain, kmeans, speech_encoder_flops, time_mask
-from jaxtalk.models.speech_encoder import BASE, LARGE, SpeechEncoder, normalise
 from jaxtalk.models.speech_encoder import Config as EncoderConfig
+from jaxtalk.models.speech_encoder import SpeechEncoder, normalise
 from jaxtalk.train import state as train_state
 from jaxtalk.train.experiment import Experiment
 from jaxtalk.train.step import make_step
 
 _BLOCK = 160_000  # samples to whose multiples recordings are padded, so that few lengths are compiled
-
-
-_PIECE = 15.365  # seconds: 768 frames, a multiple of the 128 lanes of TPUs, near the published 15.6 s
 # Fields of `Config` that are not given. Base and large: Hsu et al., 2021, sec. IV, table II, and the authors' configs
 # in fairseq (hubert_base_librispeech, hubert_large_librivox); batches of 32 GPUs x 87.5 s and of 128 x 56.25 s.
 SIZES = {
@@ -59,14 +56,13 @@ SIZES = {
     ),
     "base": dict(
         width=768, layers=12, conv_width=512, projection=256, clusters=100, unmasked=0.0, dtype="bfloat16",
-        seconds=_PIECE, batch=192, steps=400_000, rate=5e-4, clip=10.0,
+        seconds=wav2vec2.BASE_PIECE, batch=192, steps=400_000, rate=5e-4, clip=10.0,
     ),
     "large": dict(
         width=1024, layers=24, conv_width=512, projection=768, clusters=500, unmasked=0.0, dtype="bfloat16",
-        seconds=_PIECE, batch=512, steps=400_000, rate=1.5e-3, clip=1.0,
+        seconds=wav2vec2.BASE_PIECE, batch=512, steps=400_000, rate=1.5e-3, clip=1.0,
     ),
 }  # fmt: skip
-ENCODERS = {"small": wav2vec2.SMALL, "base": BASE, "large": LARGE}
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -114,24 +110,11 @@ class Config:
 
     def filled(self) -> "Config":
         """With a number in every field."""
-        missing = {name: value for name, value in SIZES[self.size].items() if getattr(self, name) is None}
-        return dataclasses.replace(self, **missing)
+        return wav2vec2.filled(self, SIZES)
 
     def encoder(self) -> EncoderConfig:
         """The network of a filled config."""
-        like = ENCODERS[self.size]
-        return dataclasses.replace(
-            like,
-            width=self.width,
-            layers=self.layers,
-            heads=self.width * like.heads // like.width,
-            hidden=4 * self.width,
-            conv_widths=(self.conv_width,) * 7,
-            dropout=0.1 if self.size == "base" else 0.0,
-            dtype=jnp.dtype(self.dtype).type,
-            remat=self.remat,
-            scan=self.size != "small",
-        )
+        return wav2vec2.encoder(self)
 
     def experiment(self) -> Experiment:
         config = self.filled()
@@ -163,7 +146,7 @@ class Task:
         self.network = hubert_pretrain.Hubert(
             hubert_pretrain.Config(encoder=self.encoder, clusters=config.clusters, width=config.projection)
         )
-        self.optimizer = optimizer(config)
+        self.optimizer = wav2vec2.optimizer(config)
         self.length = int(config.seconds * speech_crops.RATE)
         self.frames = self.encoder.frames(self.length)
 
@@ -206,17 +189,6 @@ class Task:
         }
         share = self.config.unmasked
         return (1 - share) * terms["masked"].value() + share * terms["unmasked"].value(), (stats, terms)
-
-
-def optimizer(config: Config) -> optax.GradientTransformation:
-    """Small: as wav2vec 2.0's. Base and large: the published schedule, up for 8 % of the steps and down to nothing."""
-    if config.size == "small":
-        return wav2vec2.optimizer(config)
-    warm = round(0.08 * config.steps)
-    up, down = optax.linear_schedule(0, config.rate, warm), optax.linear_schedule(config.rate, 0, config.steps - warm)
-    rate = optax.join_schedules([up, down], [warm])
-    adam = optax.adamw(rate, b2=0.98, eps=1e-6, weight_decay=0.01)
-    return optax.chain(optax.clip_by_global_norm(config.clip), adam)
 
 
 def targets(config: Config, recordings) -> frame_targets.FrameTargets:

@@ -1,4 +1,4 @@
-"""wav2vec 2.0 from nothing, small enough for two cores.
+"""wav2vec 2.0 from nothing: small enough for two cores, or the published base and large networks (--size) for clusters.
 
 jaxtalk corpus data/corpus --clips 2000
 jaxtalk train wav2vec2 --corpus data/corpus --steps 5000
@@ -13,10 +13,15 @@ linear probe finds from frozen features (trained on 150 clips; one seed):
 So it passes log-mel of a frame, not of nine, after three times as many steps as HuBERT took to pass both. With one norm
 only in the feature encoder, as Base has, it began to learn after 350 steps instead of 200, and 1400 steps, with their
 own decay of the rate, reached 0.318 at the most.
+
+--size base and --size large have not been trained here. They lack what the authors' code has beside the paper: base
+scales the gradient of the convolutions by 0.1 and has 10 times their features' mean square in the loss.
 """
 
 import dataclasses
+import functools
 from pathlib import Path
+from typing import Literal
 
 import jax
 import jax.numpy as jnp
@@ -30,9 +35,9 @@ from jaxtalk.io import weights
 from jaxtalk.losses import contrastive
 from jaxtalk.metrics import linear_probe
 from jaxtalk.metrics.mean import Mean
-from jaxtalk.models import time_mask, wav2vec2_pretrain
+from jaxtalk.models import speech_encoder_flops, time_mask, wav2vec2_pretrain
+from jaxtalk.models.speech_encoder import BASE, LARGE, SpeechEncoder, normalise
 from jaxtalk.models.speech_encoder import Config as EncoderConfig
-from jaxtalk.models.speech_encoder import SpeechEncoder, normalise
 from jaxtalk.train import state as train_state
 from jaxtalk.train.experiment import Experiment
 from jaxtalk.train.step import make_step
@@ -41,76 +46,135 @@ SMALL = EncoderConfig(
     width=128, layers=4, heads=4, hidden=512, conv_widths=(64,) * 7, position_window=32, position_groups=4,
     norm_first=True, dropout=0.0,
 )  # fmt: skip
+ENCODERS = {"small": SMALL, "base": BASE, "large": LARGE}
 PROBED = 64000  # samples of each clip that probes hear: 4 s
+BASE_PIECE, LARGE_PIECE = 15.365, 20.485  # seconds: 768 and 1024 frames, multiples of the 128 lanes of TPUs
+# Fields of `Config` that are not given. Base and large: Baevski et al., 2020, sec. 4.2 (pieces of 15.6 and 20 s,
+# batches of 1.6 and 2.7 h) and the authors' configs in fairseq (wav2vec2_base_librispeech, wav2vec2_large_librivox).
+# Large has the paper's rate and steps for 60,000 h; the authors' config has 0.005 and a million, warming up for 3.2 %.
+SIZES = {
+    "small": dict(
+        width=128, layers=4, conv_width=64, projection=128, entries=64, coldest=0.5, dtype="float32",
+        seconds=2.56, batch=16, steps=5000, rate=1e-3, clip=1.0,
+    ),
+    "base": dict(
+        width=768, layers=12, conv_width=512, projection=256, entries=320, coldest=0.5, dtype="bfloat16",
+        seconds=BASE_PIECE, batch=384, steps=400_000, rate=5e-4, clip=0.0,
+    ),
+    "large": dict(
+        width=1024, layers=24, conv_width=512, projection=768, entries=320, coldest=0.1, dtype="bfloat16",
+        seconds=LARGE_PIECE, batch=512, steps=600_000, rate=3e-4, clip=0.0,
+    ),
+}  # fmt: skip
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Config:
-    """Trains a small speech encoder to tell codes of hidden frames from those of others."""
+    """Trains a speech encoder to tell codes of hidden frames from others'. Fields that are None are as in `SIZES`."""
 
+    size: Literal["small", "base", "large"] = "small"
+    """small: for two cores; base: 95 million parameters; large: 317 million, both as published."""
     corpus: Path = Path("data/corpus")
     """Folder that `jaxtalk corpus` wrote; it trains on its speech, and probes know its phonemes."""
     recordings: Path | None = None
     """Folder of recordings to train on instead, of any size: docs/data.md."""
     kept: Path | None = None
     """Folder for what is found out once about recordings; if not given, .jaxtalk in theirs."""
-    width: int = 128
-    layers: int = 4
-    conv_width: int = 64
-    entries: int = 64
+    width: int | None = None
+    layers: int | None = None
+    conv_width: int | None = None
+    projection: int | None = None
+    """In which contexts and codes are compared; as wide are the codes."""
+    entries: int | None = None
     """Of each of the two codebooks."""
     distractors: int = 100
     diversity: float = 0.1
     """Weight of the diversity loss."""
-    seconds: float = 2.56
+    coldest: float | None = None
+    """Temperature of the quantiser at the end; it begins at 2."""
+    dtype: Literal["float32", "bfloat16"] | None = None
+    """In which the network computes; parameters are float32."""
+    remat: Literal["nothing", "between", "layers"] = "nothing"
+    """What gradients compute again, to save memory: what lies between matrix products (a few per cent more to do), or
+    whole layers (a third more)."""
+    seconds: float | None = None
     """Length of a piece of speech."""
-    batch: int = 16
-    steps: int = 5000
-    rate: float = 1e-3
+    batch: int | None = None
+    """Pieces in a step, on all devices."""
+    steps: int | None = None
+    rate: float | None = None
+    clip: float | None = None
+    """Largest norm of a gradient; 0 for any."""
     probed: int = 150
     """Clips that probes are trained on."""
     seed: int = 0
 
     def experiment(self) -> Experiment:
-        task = Task(self)
+        config = filled(self, SIZES)
+        task = Task(config)
         return Experiment(
             name="wav2vec2",
             init=task.init,
-            step=make_step(task.loss, task.optimizer, average=0.99),
+            step=make_step(task.loss, task.optimizer, average=0.99 if self.size == "small" else 0.999),
             data=task.data,
-            steps=self.steps,
+            steps=config.steps,
             evaluate=prober(self, task.encoder),
             export=lambda state, folder: save(
                 folder / "wav2vec2.safetensors", "wav2vec2", task.encoder, state.variables["params"]["encoder"]
             ),
             seed=self.seed,
-            evaluate_every=max(1, self.steps // 2),
+            evaluate_every=max(1, config.steps // 2),
+            batch=task.batch,
+            flops=task.flops,
         )
 
 
 class Task:
-    """The recordings in memory and the pure functions of one run."""
+    """The pure functions of one run, and pieces of recordings once they are asked for."""
 
     def __init__(self, config: Config):
+        """`config`: filled."""
         self.config = config
-        # Normalised behind every convolution, as Large: with one norm only, nothing was learnt for 350 steps.
-        self.encoder = dataclasses.replace(small(config), conv_norm="layer", conv_bias=True)
-        width = config.width
+        self.encoder = encoder(config)
+        if (
+            config.size == "small"
+        ):  # normalised behind every convolution: with one norm, nothing was learnt for 350 steps
+            self.encoder = dataclasses.replace(self.encoder, conv_norm="layer", conv_bias=True)
+        width = config.projection
         self.network = wav2vec2_pretrain.Wav2Vec2(
             wav2vec2_pretrain.Config(encoder=self.encoder, entries=config.entries, code_width=width, width=width)
         )
         self.optimizer = optimizer(config)
         self.length = int(config.seconds * speech_crops.RATE)
         self.frames = self.encoder.frames(self.length)
-        self.crops = speech_crops.SpeechCrops(recordings(config), self.length)
+
+    @functools.cached_property
+    def crops(self) -> speech_crops.SpeechCrops:
+        return speech_crops.SpeechCrops(recordings(self.config), self.length)
+
+    @property
+    def batch(self) -> dict[str, jax.ShapeDtypeStruct]:
+        """Shapes of what `data` gives."""
+        rows = self.config.batch
+        return {
+            "speech": jax.ShapeDtypeStruct((rows, self.length), jnp.float32),
+            "temperature": jax.ShapeDtypeStruct((rows,), jnp.float32),
+        }
+
+    @property
+    def flops(self) -> float:
+        """Of a step, as the model needs them."""
+        return float(self.config.batch * speech_encoder_flops.wav2vec2(self.network.config, self.length).train)
 
     def data(self):
         return self.crops.stream(self.config.batch, self.config.seed).map_with_index(self.cool)
 
     def cool(self, step: int, batch: dict) -> dict:
-        """Adds the temperature of the quantiser, which falls from 2 to 0.5 over the first half of the steps."""
-        done = min(1.0, 2 * step / self.config.steps)
-        return batch | {"temperature": np.full(self.config.batch, 2.0 * 0.25**done, np.float32)}
+        """Adds the quantiser's temperature. Small is at its coldest after half the steps; others cool as published."""
+        c = self.config
+        factor = (c.coldest / 2) ** (2 / c.steps) if c.size == "small" else 0.999995
+        temperature = max(c.coldest, 2.0 * factor**step)
+        return batch | {"temperature": np.full(len(batch["speech"]), temperature, np.float32)}
 
     def init(self, rng):
         wave, masked = jnp.zeros((1, self.length)), jnp.zeros((1, self.frames), bool)
@@ -139,21 +203,39 @@ class Task:
         return total, (stats, terms)
 
 
-def small(config) -> EncoderConfig:
-    """The small encoder in the sizes of a training config."""
+def filled(config, sizes: dict[str, dict]):
+    """A config with a number in every field."""
+    missing = {name: value for name, value in sizes[config.size].items() if getattr(config, name) is None}
+    return dataclasses.replace(config, **missing)
+
+
+def encoder(config) -> EncoderConfig:
+    """The network of a filled config of wav2vec 2.0 or HuBERT."""
+    like = ENCODERS[config.size]
     return dataclasses.replace(
-        SMALL,
+        like,
         width=config.width,
         layers=config.layers,
-        heads=config.width // 32,
+        heads=config.width * like.heads // like.width,
         hidden=4 * config.width,
         conv_widths=(config.conv_width,) * 7,
+        dropout=0.1 if config.size == "base" else 0.0,
+        dtype=jnp.dtype(config.dtype).type,
+        remat=config.remat,
+        scan=config.size != "small",
     )
 
 
 def optimizer(config) -> optax.GradientTransformation:
-    rate = optax.warmup_cosine_decay_schedule(0.0, config.rate, min(200, config.steps // 5), config.steps)
-    return optax.chain(optax.clip_by_global_norm(1.0), optax.adamw(rate, b2=0.98, weight_decay=0.01))
+    """Base and large: the published schedule, up for 8 % of the steps and down to nothing."""
+    clip = optax.clip_by_global_norm(config.clip) if config.clip else optax.identity()
+    if config.size == "small":
+        rate = optax.warmup_cosine_decay_schedule(0.0, config.rate, min(200, config.steps // 5), config.steps)
+        return optax.chain(clip, optax.adamw(rate, b2=0.98, weight_decay=0.01))
+    warm = round(0.08 * config.steps)
+    up, down = optax.linear_schedule(0, config.rate, warm), optax.linear_schedule(config.rate, 0, config.steps - warm)
+    rate = optax.join_schedules([up, down], [warm])
+    return optax.chain(clip, optax.adamw(rate, b2=0.98, eps=1e-6, weight_decay=0.01))
 
 
 def recordings(config) -> sound_files.SoundFiles | corpus_speech.CorpusSpeech:

@@ -9,6 +9,7 @@ import dataclasses
 
 from jaxtalk.models.hubert_pretrain import Config as HubertConfig
 from jaxtalk.models.speech_encoder import Config
+from jaxtalk.models.wav2vec2_pretrain import Config as Wav2Vec2Config
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -65,6 +66,15 @@ def hubert(config: HubertConfig, samples: int) -> Flops:
     """Of HuBERT in pretraining: the encoder, and the comparison of each frame with each cluster."""
     found = encoder(config.encoder, samples)
     heard = config.encoder.frames(samples) * config.width * (config.encoder.width + config.clusters)
+    return dataclasses.replace(found, projections=found.projections + 2 * heard)
+
+
+def wav2vec2(config: Wav2Vec2Config, samples: int) -> Flops:
+    """Of wav2vec 2.0 in pretraining: the encoder, the quantiser, and the cosines of all contexts with all codes."""
+    c, found, t = config, encoder(config.encoder, samples), config.encoder.frames(samples)
+    choices = c.groups * c.entries
+    quantised = c.encoder.conv_widths[-1] * choices + c.entries * c.code_width + c.code_width * c.width
+    heard = t * (c.encoder.width * c.width + quantised + t * c.width)
     return dataclasses.replace(found, projections=found.projections + 2 * heard)
 
 

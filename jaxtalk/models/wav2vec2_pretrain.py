@@ -45,7 +45,8 @@ class Wav2Vec2(nn.Module):
         c = self.config
         stand_in = self.param("mask_embedding", nn.initializers.uniform(1.0), (c.encoder.width,), jnp.float32)
         context, aux = SpeechEncoder(c.encoder, name="encoder")(wave, None, (masked, stand_in), train=train)
-        codes, chosen, probabilities = Quantiser(c, name="quantiser")(aux["normed"], temperature, train=train)
+        features = nn.Dropout(c.encoder.dropout, deterministic=not train)(aux["normed"])
+        codes, chosen, probabilities = Quantiser(c, name="quantiser")(features, temperature, train=train)
         context = nn.Dense(c.width, name="project_context")(context)
         return Answer(context, nn.Dense(c.width, name="project_codes")(codes), chosen, probabilities)
 
