@@ -120,10 +120,11 @@ def _speech(name: str):
     return make
 
 
-def _render(seed, *_):
+def _render(seed, *_, view=0):
     """Stands in for the renderer, which has tests of its own: a grey that tells the seed."""
     from jaxtalk.data.face_renders import Render
 
+    seed = 7 * seed + view
     points = np.random.default_rng(seed % 97).normal(64, 20, (68, 2)).astype(np.float32)
     return Render(np.full((128, 128, 3), 20 + seed % 97, np.uint8), np.full((128, 128), 255, np.uint8), points)
 
