@@ -11,7 +11,7 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Bool, Float
+from jaxtyping import Array, Bool, Float, Int
 
 from jaxtalk.audio import stft
 
@@ -25,6 +25,8 @@ _SWITCH = 0.01  # probability that voicing begins or ends at a frame
 _DOUBT = 0.01  # probability that a frame is voiced though no trough is deep enough
 _SILENCE = 1e-9  # mean square of a difference that is as good as none
 _TINY = 1e-12
+_MEL = 1127.0  # mels for a factor of e, well above 700 Hz
+_COARSE = 50.0, 1100.0  # Hz, the lowest and the highest step of `coarse`
 
 
 class Pitch(NamedTuple):
@@ -47,6 +49,16 @@ def pitch(wave: Float[Array, "*b n"]) -> Pitch:
     # Within its bin and the next ones pitch is the mean of the candidates; without any, the middle of the bin.
     octave = jnp.where(near[0] > 1e-4, near[1] / jnp.maximum(near[0], 1e-4), bin_ * _STEP)
     return Pitch(LOW * 2**octave, state < _BINS, probability)
+
+
+def coarse(hertz: Float[Array, "*b t"]) -> Int[Array, "*b t"]:
+    """Pitch in steps from 1 (50 Hz, and below) to 255 (1100 Hz, and above), even in mel. 0 Hz, for unvoiced, is 1 too.
+
+    GeneFace's networks with pitch hear it so. Its mel scale is O'Shaughnessy's, 1127 ln(1 + f / 700).
+    """
+    low, high = (_MEL * np.log1p(f / 700) for f in _COARSE)
+    step = 1 + (_MEL * jnp.log1p(hertz / 700) - low) * 254 / (high - low)
+    return jnp.floor(jnp.clip(step, 1, 255) + 0.5).astype(jnp.int32)
 
 
 def normalised_difference(pieces: Float[Array, "*b 720"]) -> Float[Array, "*b lags"]:

@@ -99,3 +99,12 @@ def test_gradients_are_finite():
     tone = 0.3 * jnp.sin(2 * np.pi * 200 / 16000 * jnp.arange(2000.0))
     assert np.isfinite(gradient(jnp.zeros(2000))).all()
     assert np.isfinite(gradient(tone)).all() and np.abs(gradient(tone)).max() > 0
+
+
+def test_coarse_pitch_is_even_in_mel_and_stays_in_its_range():
+    steps = np.arange(1, 256)
+    low, high = 1127 * np.log1p(np.array([50, 1100]) / 700)
+    hertz = 700 * np.expm1((low + (steps - 1) * (high - low) / 254) / 1127)
+    np.testing.assert_array_equal(pitch.coarse(jnp.asarray(hertz, jnp.float32)), steps)
+    edges = pitch.coarse(jnp.array([[0.0, 20.0, 50.0], [1100.0, 1200.0, 8000.0]]))
+    assert edges.tolist() == [[1, 1, 1], [255, 255, 255]]
