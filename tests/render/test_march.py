@@ -197,6 +197,20 @@ def test_rounds_without_any_sample_are_one():
     assert not drawn.opacity.any()
 
 
+def test_the_sample_that_hardly_any_light_gets_to_is_the_last_that_counts_in_rounds():
+    width = jnp.zeros((8, 6)).at[2].set(1.0)  # one ray of eight has samples, so it takes all in its second round
+    samples = Samples(jnp.cumsum(width, -1), width)
+    density, value = jnp.asarray([1.0, 5.0, 5.0, 5.0, 5.0, 5.0]), jnp.asarray([0.0, 0.0, 0.0, 1e5, 1e8, 1e8])
+
+    def ask(ray, distance):
+        index = jnp.clip(distance.astype(jnp.int32) - 1, 0, 5)
+        return density[index], value[index, None]
+
+    drawn, history = march_rounds.by_rounds(samples, ask)
+    np.testing.assert_array_equal(history, [8, 1, 0, 0, 0, 0])
+    np.testing.assert_allclose(drawn.values[2, 0], 1e5 * np.exp(-11), rtol=1e-2)  # light: 1, e^-1, e^-6, e^-11
+
+
 def along(rays, at, bound):
     """A field of points as one of rays and distances."""
 
