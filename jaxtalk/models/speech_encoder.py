@@ -9,6 +9,8 @@ block. A batch of utterances of several lengths gives what each would give alone
 see only an utterance's own frames, and features beyond its end are 0.
 
 On a mesh (`train.parallel.on`) activations stay split along the batch and, within blocks, along heads or hidden units.
+Where it splits time, too, each chip has the queries of its own frames and the keys and values of all. Convolutions go
+by parts (`nn/time_parts.py`); those of `BASE`, whose statistics are of all time, each chip computes for all of it.
 """
 
 import dataclasses
@@ -23,6 +25,7 @@ from jax.typing import DTypeLike
 from jaxtyping import Array, Bool, Float, Int
 
 from jaxtalk.errors import InputError
+from jaxtalk.nn import time_parts
 from jaxtalk.nn.conv import Conv, convolve
 
 RATE = 16000  # samples a second
@@ -46,7 +49,10 @@ class Config:
     position_groups: int = 16
     norm_first: bool = False  # layer norm before each block ("stable layer norm") or behind it
     epsilon: float = 1e-5  # of all norms
-    dropout: float = 0.1  # in training
+    dropout: float = 0.1  # in training, as are the next three
+    attention_dropout: float = 0.0  # of attention weights
+    layer_drop: float = 0.0  # chance that a transformer layer is left out of a step (LayerDrop; Fan et al., 2020)
+    conv_gradient: float = 1.0  # factor on the gradient of the feature encoder
     normalise: bool = True  # whether waves were given through `normalise` in training; never done inside
     attention: Literal["xla", "cudnn"] = "xla"  # cudnn: on NVIDIA GPUs in bfloat16, without forward mode
     remat: Literal["nothing", "between", "layers"] = "nothing"  # what the gradient computes again; see `_KEPT`
@@ -116,7 +122,8 @@ class FeatureEncoder(nn.Module):
         if wave.shape[1] < c.reach:
             raise InputError(f"{wave.shape[1]} samples are too short for speech; give at least {c.reach} at {RATE} Hz")
         lengths = jnp.full(wave.shape[0], wave.shape[1]) if lengths is None else lengths
-        x = wave[..., None]
+        apart = c.conv_norm == "layer"  # statistics over time need all of it
+        x, rows = (time_parts.cut(wave[..., None], c.reach, c.hop), "part") if apart else (wave[..., None], "batch")
         for i, (width, window, stride) in enumerate(zip(c.conv_widths, c.conv_windows, c.conv_strides, strict=True)):
             x = Conv(width, (window,), stride, bias=c.conv_bias, dtype=c.dtype, name=f"conv_{i}")(x)
             lengths = (lengths - window) // stride + 1
@@ -124,8 +131,8 @@ class FeatureEncoder(nn.Module):
                 x = _layer_norm(c, f"norm_{i}")(x)
             elif i == 0:
                 x = ChannelNorm(c.epsilon, name="norm_0")(x, _own(lengths, x[..., 0]), statistics).astype(c.dtype)
-            x = _held(nn.gelu(x, approximate=False), "channels")
-        return x
+            x = nn.with_logical_constraint(nn.gelu(x, approximate=False), (rows, None, "channels"))
+        return time_parts.join(x) if apart else x
 
 
 class ChannelNorm(nn.Module):
@@ -163,8 +170,14 @@ class PositionalConvolution(nn.Module):
         magnitude = self.param("magnitude", lambda _: length)  # so that the kernel starts as the direction
         bias = self.param("bias", nn.initializers.zeros, shape[-1:], jnp.float32)
         kernel = ((magnitude / length)[:, None, None] * direction).astype(c.dtype)
-        y = convolve(x, kernel, padding=c.position_window // 2, groups=c.position_groups)
-        return nn.gelu(y[:, : x.shape[1]] + bias.astype(c.dtype)[None, None], approximate=False)
+        before, after = c.position_window // 2, (c.position_window - 1) // 2
+        if time_parts.ways() == 1:  # gradients of padded kernels are quicker where the convolution pads
+            y = convolve(x, kernel, padding=before, groups=c.position_groups)[:, : x.shape[1]]
+        else:
+            padded = jnp.pad(x, ((0, 0), (before, after), (0, 0)))
+            parts = time_parts.cut(padded, c.position_window)
+            y = time_parts.join(convolve(parts, kernel, groups=c.position_groups))
+        return nn.gelu(y + bias.astype(c.dtype)[None, None], approximate=False)
 
 
 class Attention(nn.Module):
@@ -173,14 +186,21 @@ class Attention(nn.Module):
     config: Config
 
     @nn.compact
-    def __call__(self, x: Float[Array, "b t d"], own: Bool[Array, "b t"] | None) -> Float[Array, "b t d"]:
+    def __call__(
+        self, x: Float[Array, "b t d"], own: Bool[Array, "b t"] | None, train: bool = False
+    ) -> Float[Array, "b t d"]:
         c = self.config
-        query, key, value = (
-            nn.Dense(c.width, dtype=c.dtype, name=name)(x).reshape(*x.shape[:2], c.heads, -1)
-            for name in ("query", "key", "value")
-        )
+        query, key, value = (nn.Dense(c.width, dtype=c.dtype, name=name)(x) for name in ("query", "key", "value"))
+        key, value = (nn.with_logical_constraint(y, ("batch", None, "heads")) for y in (key, value))  # of all frames
+        query, key, value = (y.reshape(*y.shape[:2], c.heads, -1) for y in (query, key, value))
         seen = None if own is None else own[:, None, None]
-        y = jax.nn.dot_product_attention(query, key, value, mask=seen, implementation=c.attention)
+        if train and c.attention_dropout:  # which jax's own function lacks
+            y = nn.dot_product_attention(
+                query, key, value, mask=seen, dropout_rng=self.make_rng("dropout"), dropout_rate=c.attention_dropout,
+                broadcast_dropout=False, deterministic=False, dtype=c.dtype, force_fp32_for_softmax=True,
+            )  # fmt: skip
+        else:
+            y = jax.nn.dot_product_attention(query, key, value, mask=seen, implementation=c.attention)
         return nn.Dense(c.width, dtype=c.dtype, name="out")(_held(y.reshape(x.shape), "heads"))
 
 
@@ -203,10 +223,14 @@ class Layer(nn.Module):
             return narrow(drop(_held(nn.gelu(widen(x), approximate=False), "hidden")))
 
         if c.norm_first:
-            x = x + drop(attend(attention_norm(x), own))
-            return x + drop(feed_forward(feed_forward_norm(x)))
-        x = attention_norm(x + drop(attend(x, own)))
-        return feed_forward_norm(x + drop(feed_forward(x)))
+            y = x + drop(attend(attention_norm(x), own, train))
+            y = y + drop(feed_forward(feed_forward_norm(y)))
+        else:
+            y = attention_norm(x + drop(attend(x, own, train)))
+            y = feed_forward_norm(y + drop(feed_forward(y)))
+        if train and c.layer_drop:  # of the whole batch, as published
+            y = jnp.where(jax.random.bernoulli(self.make_rng("dropout"), c.layer_drop), x, y)
+        return y
 
 
 class ContextNetwork(nn.Module):
@@ -238,7 +262,8 @@ class ContextNetwork(nn.Module):
         x = drop(x if c.norm_first else norm(x))
         if c.scan and not self.is_initializing():
             own_parameters = [self.variables["params"][f"layer_{i}"] for i in range(c.layers)]
-            keys = jax.random.split(self.make_rng("dropout"), c.layers) if train and c.dropout else None
+            draws = train and (c.dropout or c.attention_dropout or c.layer_drop)
+            keys = jax.random.split(self.make_rng("dropout"), c.layers) if draws else None
             layers = _loop(c, own_parameters, x, own, keys)
         else:
             layer = nn.remat(Layer, policy=_KEPT[c.remat], static_argnums=3) if c.remat in _KEPT else Layer
@@ -307,6 +332,9 @@ class SpeechEncoder(nn.Module):
         """
         c = self.config
         features = self.ear(wave, lengths)
+        if train and c.conv_gradient != 1:
+            held = jax.lax.stop_gradient(features)
+            features = held + c.conv_gradient * (features - held)
         own = None if lengths is None else _own(c.frames(lengths), features[..., 0])
         x, aux = self.context(features, own, masked, train=train)
         return x, aux | {"own": own, "features": features}

@@ -7,11 +7,12 @@ from collections.abc import Mapping
 
 import jax
 import numpy as np
+from jax.experimental import mesh_utils
 from jax.sharding import AxisType, Mesh
 
 from jaxtalk.errors import InputError
 
-AXES = ("slice", "data", "fsdp", "tensor")
+AXES = ("slice", "data", "fsdp", "sequence", "tensor")
 BATCH_AXES = ("slice", "data", "fsdp")  # a batch is split over all of these
 
 
@@ -25,6 +26,8 @@ class MeshShape:
     """Ways the batch is split, each with all parameters; 0: as many as there are devices left."""
     fsdp: int = 1
     """Ways the batch and the parameters are split, which are gathered layer by layer when they are needed."""
+    sequence: int = 1
+    """Ways the time of long recordings is split: of what the model calls time, in every example."""
     tensor: int = 1
     """Ways each layer's matrices are split."""
 
@@ -34,9 +37,9 @@ class MeshShape:
         Raises:
             InputError: the axes do not fit the number of devices.
         """
-        if min(self.slice, self.fsdp, self.tensor) < 1 or self.data < 0:
+        if min(self.slice, self.fsdp, self.sequence, self.tensor) < 1 or self.data < 0:
             raise InputError(f"mesh {self}: every axis has at least one device; data may be 0")
-        others = self.slice * self.fsdp * self.tensor
+        others = self.slice * self.fsdp * self.sequence * self.tensor
         filled = dataclasses.replace(self, data=self.data or max(1, devices // others))
         if math.prod(filled.sizes) != devices:
             raise InputError(f"mesh {filled}: needs {math.prod(filled.sizes)} devices, there are {devices}")
@@ -60,7 +63,10 @@ def make(shape: MeshShape | None = None, devices: list | None = None) -> Mesh:
     shape = (shape or MeshShape()).on(len(devices))
     slices = _slices(devices, shape.slice)
     kinds = (AxisType.Auto,) * len(AXES)
-    parts = [jax.make_mesh((1, *shape.sizes[1:]), AXES, axis_types=kinds, devices=part).devices for part in slices]
+    # jax.make_mesh does the same, but refuses axes that are a part of a torus's side: tensor 4 on 16 x 16 chips.
+    parts = [
+        mesh_utils.create_device_mesh((1, *shape.sizes[1:]), part, allow_split_physical_axes=True) for part in slices
+    ]
     return Mesh(np.concatenate(parts), AXES, axis_types=kinds)
 
 

@@ -1,6 +1,7 @@
 """The one place where a pure step meets devices: jit, donation, shardings, batches."""
 
 import contextlib
+import functools
 
 import jax
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
@@ -57,10 +58,22 @@ def put(batch: PyTree, mesh: Mesh) -> PyTree:
     """This process's rows of a batch on its devices; together the processes' rows are the batch, in their order.
 
     Raises:
-        InputError: the rows do not divide among the devices.
+        InputError: the rows do not divide among the devices, or devices of several processes need the same rows.
     """
+    if _mixed(mesh):
+        raise InputError(
+            f"mesh {dict(mesh.shape)}: devices that share examples, along sequence and tensor, belong to several"
+            " processes, each of which reads examples of its own; make sequence x tensor smaller"
+        )
     rows, ways = len(jax.tree.leaves(batch)[0]) * jax.process_count(), batch_ways(mesh.shape)
     if rows % ways:
         raise InputError(f"a batch of {rows} does not divide among {ways} devices; change --batch or --mesh")
     sharding = batch_sharding(mesh)
     return jax.tree.map(lambda x: jax.make_array_from_process_local_data(sharding, x), batch)
+
+
+@functools.cache
+def _mixed(mesh: Mesh) -> bool:
+    """Whether a group of devices with the same rows lies in several processes: on 4 x 4 x 4 chips a side of 4 does."""
+    groups = mesh.devices.reshape(-1, mesh.shape["sequence"] * mesh.shape["tensor"])
+    return any(len({device.process_index for device in group}) > 1 for group in groups)

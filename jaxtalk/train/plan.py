@@ -166,22 +166,24 @@ def guesses(plan: Plan) -> list[tuple[MeshShape, int]]:
     """Meshes and rows that are worth a try after `plan`, the most promising first.
 
     Activations grow with the rows, the state shrinks with fsdp; the largest batch that fits so makes most of each
-    gradient's way. Whole parameters on every chip need least talk, so fsdp comes in only where they do not fit.
+    gradient's way. Whole parameters on every chip need least talk, so fsdp comes in only where they do not fit. Time
+    and matrices stay split as they are.
     """
-    chips, sizes = plan.topology.chips, plan.mesh
+    sizes = plan.mesh
+    chips = plan.topology.chips // sizes["slice"] // sizes["sequence"] // sizes["tensor"]
+    asked = MeshShape(**sizes | {"data": 0})
     here = plan.rows // meshes.batch_ways(sizes)
     whole = plan.memory.state * sizes["fsdp"]
     found = []
-    for fsdp in (1, 4, 16, 64, chips // plan.mesh["slice"]):
-        if (chips // plan.mesh["slice"]) % fsdp:
+    for fsdp in (1, 4, 16, 64, chips):
+        if chips % fsdp:
             continue
         for rows in (4 * here, 2 * here, here, here // 2, here // 4):
             needed = whole / fsdp + plan.memory.temporary * rows / here + plan.memory.program
             if rows and needed < FULL * plan.memory.limit:
-                found.append((MeshShape(slice=sizes["slice"], fsdp=fsdp), rows))
+                found.append((dataclasses.replace(asked, fsdp=fsdp), rows))
                 break
-    asked = (MeshShape(slice=sizes["slice"], fsdp=sizes["fsdp"]), here)
-    found = [guess for guess in dict.fromkeys(found) if guess != asked]
+    found = [guess for guess in dict.fromkeys(found) if guess != (asked, here)]
     return sorted(found, key=lambda guess: (-guess[1], guess[0].fsdp))
 
 

@@ -11,8 +11,9 @@ part of what its slice has reduced.
 
 Two assumptions bound what collectives cost. `waits`: the chip computes nothing meanwhile. `hides`: what crosses the
 axes that split batches (gradients on their way out, parameters on their way in) goes on under the backward pass, two
-thirds of the work, and only what does not fit there is waited for; activations between tensor-parallel matrices are
-always waited for. Not in it: stragglers, input, checkpoints, and kernels that fall short of the roof.
+thirds of the work, and only what does not fit there is waited for; activations between tensor-parallel matrices and
+between parts of time are always waited for. Not in it: stragglers, input, checkpoints, and kernels that fall short of
+the roof.
 """
 
 import dataclasses
@@ -72,12 +73,18 @@ def step(
     hideable = waiting = 0.0
     for collective in collectives:
         cost = collective.times * seconds(collective, chip, mesh, slice)
-        if set(collective.axes) <= set(BATCH_AXES):
+        if _of_gradients(collective):
             hideable += cost
         else:
             waiting += cost
     exposed = waiting + max(0.0, hideable - BACKWARD * slower)
     return Step(products=products, memory=memory, work=slower, collectives=hideable + waiting, exposed=exposed)
+
+
+def _of_gradients(collective: Collective) -> bool:
+    """Along axes that split batches; gradients also meet along `sequence`, on which alone activations travel."""
+    along = set(collective.axes)
+    return bool(along & set(BATCH_AXES)) and along <= {*BATCH_AXES, "sequence"}
 
 
 def seconds(collective: Collective, chip: Chip, mesh: Mapping[str, int], slice: Slice) -> float:
@@ -144,13 +151,13 @@ def weak_scaling(
     mesh: Mapping[str, int],
     counts: Iterable[int] = tuple(2**k for k in range(12)),
 ) -> list[Scaled]:
-    """The step replayed on 1 to 2048 chips: groups along the axes that split batches grow, tensor groups stay.
+    """The step replayed on 1 to 2048 chips: groups along the axes that split batches grow, the others stay.
 
-    Counts that tensor groups do not divide are left out.
+    Counts that sequence and tensor groups do not divide are left out.
     """
     work, collectives, found = list(work), list(collectives), []
     for chips in counts:
-        if chips % mesh["tensor"]:
+        if chips % (mesh["sequence"] * mesh["tensor"]):
             continue
         slices = math.ceil(chips / chip.largest)
         sizes = _sizes(mesh, chips, slices)
@@ -170,9 +177,10 @@ def weak_scaling(
 
 
 def _sizes(mesh: Mapping[str, int], chips: int, slices: int) -> dict[str, int]:
-    left = chips // slices // mesh["tensor"]
+    sequence, tensor = mesh["sequence"], mesh["tensor"]
+    left = chips // slices // (sequence * tensor)
     fsdp = math.gcd(left, mesh["fsdp"]) if mesh["data"] > 1 else left
-    return dict(zip(AXES, (slices, left // fsdp, fsdp, mesh["tensor"]), strict=True))
+    return dict(zip(AXES, (slices, left // fsdp, fsdp, sequence, tensor), strict=True))
 
 
 def _grown(collective: Collective, mesh: Mapping[str, int], sizes: Mapping[str, int]) -> Collective:

@@ -25,8 +25,16 @@ PARAMETERS = {
     ("narrow", "kernel"): ("hidden", "embed"),
 }
 
-# Logical names -> axes of the mesh. Models name the axes of activations by `nn.with_logical_constraint`.
-AXES = {"batch": BATCH_AXES, "heads": "tensor", "hidden": "tensor", "embed": None, "time": None}
+# Logical names -> axes of the mesh. Models name the axes of activations by `nn.with_logical_constraint`. A part is a
+# stretch of an example's time (`nn/time_parts.py`).
+AXES = {
+    "batch": BATCH_AXES,
+    "time": "sequence",
+    "part": ("sequence", *BATCH_AXES),
+    "heads": "tensor",
+    "hidden": "tensor",
+    "embed": None,
+}
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

@@ -68,6 +68,12 @@ def parse(text: str, slices: int = 1) -> Topology:
     return Topology(chip, shape, slices)
 
 
+def expect_no_tpu() -> None:
+    """Tells libtpu not to look for TPUs; to be called before anything makes jax look for devices."""
+    for name, value in _NO_TPU_HERE.items():
+        os.environ.setdefault(name, value)
+
+
 def devices(topology: Topology) -> list:
     """One device for each chip, in jax's order.
 
@@ -76,8 +82,7 @@ def devices(topology: Topology) -> list:
     """
     if importlib.util.find_spec("libtpu") is None and "TPU_LIBRARY_PATH" not in os.environ:
         raise InputError('planning needs the TPU compiler libtpu (Linux on x86): pip install "jaxtalk[tpu]"')
-    for name, value in _NO_TPU_HERE.items():
-        os.environ.setdefault(name, value)
+    expect_no_tpu()
     from jax.experimental import topologies
 
     options = {}

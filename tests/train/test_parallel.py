@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 import pytest
-from jax.sharding import PartitionSpec
+from jax.sharding import Mesh, PartitionSpec
 
 from jaxtalk.errors import InputError
 from jaxtalk.metrics import mean
@@ -61,8 +61,9 @@ def alone():
         pytest.param(MeshShape(fsdp=8), marks=pytest.mark.slow),
         pytest.param(MeshShape(tensor=4), marks=pytest.mark.slow),
         MeshShape(slice=2, fsdp=2, tensor=2),
+        MeshShape(fsdp=2, sequence=2, tensor=2),
     ],
-    ids=["data", "fsdp", "tensor", "all"],
+    ids=["data", "fsdp", "tensor", "all", "sequence"],
 )
 def test_eight_devices_train_as_one(shape):
     losses, many = trained(shape, 8)
@@ -95,7 +96,7 @@ def test_fsdp_takes_the_largest_axis_that_it_divides():
 
 
 def test_a_mesh_of_all_devices_by_default_and_refuses_what_does_not_fit():
-    assert dict(mesh.make().shape) == {"slice": 1, "data": 8, "fsdp": 1, "tensor": 1}
+    assert dict(mesh.make().shape) == {"slice": 1, "data": 8, "fsdp": 1, "sequence": 1, "tensor": 1}
     with pytest.raises(InputError, match="data 1 x fsdp 3.* needs 6 devices, there are 8"):
         mesh.make(MeshShape(fsdp=3, tensor=2))
     with pytest.raises(InputError, match="does not divide among 8"):
@@ -112,6 +113,22 @@ def test_devices_of_a_slice_stay_together():
     assert [{d.slice_index for d in group} for group in groups] == [{0}, {1}]
     with pytest.raises(InputError, match="give --mesh.slice 2"):
         mesh._slices([Device(i) for i in range(8)], 1)
+
+
+def test_devices_that_share_examples_belong_to_one_process():
+    class Device:
+        platform, device_kind = "cpu", "cpu"
+
+        def __init__(self, number, process):
+            self.id, self.process_index = number, process
+
+    def mixed(processes, **shape):
+        devices = [Device(*numbered) for numbered in enumerate(processes)]
+        grid = np.array(devices).reshape(MeshShape(**shape).on(len(devices)).sizes)
+        return parallel._mixed(Mesh(grid, mesh.AXES))
+
+    assert not mixed((0, 0, 1, 1), tensor=2) and not mixed((0, 0, 1, 1), sequence=2) and not mixed((0, 1, 2, 3))
+    assert mixed((0, 0, 1, 1), sequence=4) and mixed((0, 1, 0, 1), tensor=2)
 
 
 def test_a_step_without_finite_gradient_moves_nothing_but_its_number():

@@ -10,7 +10,7 @@ from jaxtalk.train.collectives import Collective
 from jaxtalk.train.work import Work
 
 CHIP = Chip(name="x", flops=100.0, memory=1.0, bandwidth=10.0, links=60e9, axes=3, network=1e9, ring=4, largest=64)
-MESH = {"slice": 1, "data": 64, "fsdp": 1, "tensor": 1}
+MESH = {"slice": 1, "data": 64, "fsdp": 1, "sequence": 1, "tensor": 1}
 TORUS = roofline.Slice(shape=(4, 4, 4), rings=(True, True, True))
 GRADIENTS = Collective(kind="all-reduce", axes=("data",), ways=64, bytes=32_000_000_000)
 
@@ -30,7 +30,7 @@ def test_an_all_reduce_goes_twice_around_all_rings_of_the_torus():
 
 
 def test_groups_of_one_side_have_its_links_only_and_lines_half_of_them():
-    mesh = {"slice": 1, "data": 16, "fsdp": 1, "tensor": 4}
+    mesh = {"slice": 1, "data": 16, "fsdp": 1, "sequence": 1, "tensor": 4}
     tensor = Collective(kind="all-reduce", axes=("tensor",), ways=4, bytes=8_000_000_000)
     assert roofline.seconds(tensor, CHIP, mesh, TORUS) == pytest.approx(12 / 20 + 4e-6)
     line = roofline.Slice(shape=(2, 2, 2), rings=(False,) * 3)
@@ -47,7 +47,7 @@ def test_between_slices_each_chip_sends_its_part():
 
 
 def test_gradients_hide_under_two_thirds_of_the_work_and_activations_never():
-    mesh = {"slice": 1, "data": 16, "fsdp": 1, "tensor": 4}
+    mesh = {"slice": 1, "data": 16, "fsdp": 1, "sequence": 1, "tensor": 4}
     tensor = Collective(kind="all-reduce", axes=("tensor",), ways=4, bytes=8_000_000_000)
     gradients = dataclasses.replace(GRADIENTS, ways=16)
     told = [roofline.seconds(c, CHIP, mesh, TORUS) for c in (gradients, tensor)]
@@ -56,6 +56,16 @@ def test_gradients_hide_under_two_thirds_of_the_work_and_activations_never():
     assert short.exposed == pytest.approx(told[1] + told[0] - 0.2)
     assert long.exposed == pytest.approx(told[1])
     assert long.collectives == pytest.approx(sum(told))
+
+
+def test_gradients_meet_along_time_too_and_activations_between_its_parts_are_waited_for():
+    mesh = {"slice": 1, "data": 16, "fsdp": 1, "sequence": 4, "tensor": 1}
+    gathered = Collective(kind="all-gather", axes=("sequence",), ways=4, bytes=8_000_000_000)
+    gradients = dataclasses.replace(GRADIENTS, axes=("data", "sequence"))
+    long = roofline.step([Work(flops=900, bytes=0)], [gradients, gathered], CHIP, mesh, TORUS)
+    assert long.exposed == pytest.approx(roofline.seconds(gathered, CHIP, mesh, TORUS))
+    scaled = roofline.weak_scaling([Work(flops=900, bytes=0)], [gradients, gathered], CHIP, mesh)
+    assert [row.chips for row in scaled][:2] == [4, 8]  # a group of four stays whole
 
 
 def test_weak_scaling_begins_at_one_chip_alone_and_falls_with_gradients_on_their_way():
@@ -71,7 +81,7 @@ def test_weak_scaling_begins_at_one_chip_alone_and_falls_with_gradients_on_their
 
 
 def test_parameters_gathered_by_fsdp_stay_within_a_slice_and_gradients_cross():
-    mesh = {"slice": 1, "data": 1, "fsdp": 64, "tensor": 1}
+    mesh = {"slice": 1, "data": 1, "fsdp": 64, "sequence": 1, "tensor": 1}
     gathered = Collective(kind="all-gather", axes=("fsdp",), ways=64, bytes=10**9)
     scattered = dataclasses.replace(gathered, kind="reduce-scatter")
     work = [Work(flops=1000, bytes=0)]
@@ -81,7 +91,7 @@ def test_parameters_gathered_by_fsdp_stay_within_a_slice_and_gradients_cross():
 
 
 def test_a_step_of_several_slices_has_its_own_collectives_between_them():
-    mesh = {"slice": 2, "data": 1, "fsdp": 64, "tensor": 1}
+    mesh = {"slice": 2, "data": 1, "fsdp": 64, "sequence": 1, "tensor": 1}
     within = Collective(kind="reduce-scatter", axes=("fsdp",), ways=64, bytes=10**9)
     across = Collective(kind="all-reduce", axes=("slice",), ways=2, bytes=10**9 // 64)
     found = roofline.weak_scaling([Work(flops=1000, bytes=0)], [within, across], CHIP, mesh)
