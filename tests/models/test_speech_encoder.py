@@ -11,7 +11,16 @@ import pytest
 
 from jaxtalk.convert import speech_encoder as convert
 from jaxtalk.errors import InputError
-from jaxtalk.models.speech_encoder import BASE, LARGE, Config, SpeechEncoder, normalise
+from jaxtalk.models.speech_encoder import (
+    BASE,
+    LARGE,
+    Attention,
+    Config,
+    ContextNetwork,
+    Layer,
+    SpeechEncoder,
+    normalise,
+)  # fmt: skip
 
 GOLDEN = {
     "speech_wav2vec2_base": BASE,
@@ -135,6 +144,60 @@ def test_dropout_only_in_training():
     np.testing.assert_array_equal(still, encode(config, lively(SMALL), wave)[0])
     first, second = (train(jax.random.key(i)) for i in range(2))
     assert np.abs(first - second).max() > 0.1 and np.abs(first - still).max() > 0.1
+
+
+def test_a_layer_that_is_dropped_is_the_identity_and_none_is_in_evaluation():
+    config, x = dataclasses.replace(SMALL_LARGE, dropout=0.0), jax.random.normal(jax.random.key(0), (2, 9, 32))
+    always, half = (dataclasses.replace(config, layer_drop=chance) for chance in (1.0, 0.5))
+    variables = jax.jit(Layer(config).init, static_argnums=(2, 3))(jax.random.key(1), x, None, False)
+    plain = Layer(config).apply(variables, x, None)
+    np.testing.assert_array_equal(Layer(always).apply(variables, x, None), plain)
+    keys = jax.random.split(jax.random.key(2), 60)
+    drawn = jax.vmap(lambda key: Layer(half).apply(variables, x, None, True, rngs={"dropout": key}))(keys)
+    dropped, kept = (jnp.abs(drawn - like[None]).max((1, 2, 3)) < 1e-6 for like in (x, plain))
+    assert (dropped ^ kept).all() and 15 < dropped.sum() < 45
+
+
+def test_layers_of_a_loop_are_dropped_too():
+    config = dataclasses.replace(SMALL_LARGE, dropout=0.0, scan=True, layer_drop=1.0)
+    variables, features = jax.tree.map(jnp.asarray, lively(SMALL_LARGE)), jnp.ones((1, 9, 16))
+    context = {"params": variables["params"]["context"]}
+    rngs = {"dropout": jax.random.key(0)}
+    aux = jax.jit(lambda v: ContextNetwork(config).apply(v, features, train=True, rngs=rngs)[1])(context)
+    for layer in aux["layers"]:
+        np.testing.assert_allclose(layer, aux["projected"] + aux["position"], atol=1e-6)
+
+
+def test_attention_dropout_leaves_attention_as_it_was_but_for_what_it_drops():
+    x, own = jax.random.normal(jax.random.key(0), (2, 9, 32)), jnp.arange(9)[None] < jnp.array([[9], [5]])
+    variables = Attention(SMALL).init(jax.random.key(1), x, own)
+
+    def train(rate):
+        config = dataclasses.replace(SMALL, attention_dropout=rate)
+        return Attention(config).apply(variables, x, own, True, rngs={"dropout": jax.random.key(2)})
+
+    without = Attention(SMALL).apply(variables, x, own, True)
+    np.testing.assert_allclose(train(1e-7), without, atol=1e-5)
+    assert 0.05 < float(jnp.abs(train(0.5) - without).mean() / jnp.abs(without).mean()) < 2
+
+
+def test_the_gradient_of_the_convolutions_is_scaled_and_nothing_else():
+    tiny = dataclasses.replace(SMALL, width=8, layers=1, hidden=8, conv_widths=(4,) * 3, position_window=4, dropout=0.0)
+    wave = speech(1, 200)
+
+    @functools.partial(jax.jit, static_argnums=0)
+    def told(factor, variables):
+        def loss(variables):
+            config = dataclasses.replace(tiny, conv_gradient=factor)
+            return (SpeechEncoder(config).apply(variables, wave, train=True)[0][..., :5] ** 3).mean()
+
+        return jax.value_and_grad(loss)(variables)
+
+    (value, plain), (again, scaled) = (told(factor, lively(tiny)) for factor in (1.0, 0.1))
+    assert value == again
+    for room, factor in (("ear", 0.1), ("context", 1.0)):
+        for a, b in zip(*(jax.tree.leaves(tree["params"][room]) for tree in (plain, scaled)), strict=True):
+            np.testing.assert_allclose(factor * a, b, rtol=1e-3, atol=1e-6)
 
 
 def test_bfloat16_is_off_by_one_percent():
