@@ -118,6 +118,22 @@ def march(
     return Samples(jnp.where(there, distance, 0.0), jnp.where(there, lattice.width(distance), 0.0))
 
 
+def thinned(samples: Samples, budget: int, noise: Float[Array, "r"] | None = None) -> Samples:
+    """At most about `budget` samples in all: every k-th of each ray, k times as wide, with the smallest k that does.
+
+    So a field of which nothing is known yet, where all of space counts as occupied, is looked at coarsely along the
+    whole of each ray. `noise` in [0, 1) says which of its first k samples a ray begins with.
+    """
+    rays, most = samples.width.shape
+    every = jnp.maximum(-(-jnp.sum(samples.there) // budget), 1)
+    first = jnp.zeros(rays, jnp.int32) if noise is None else (noise * every).astype(jnp.int32)
+    chosen = first[:, None] + every * jnp.arange(most)[None]
+    distance, width = (
+        jnp.take_along_axis(x, jnp.minimum(chosen, most - 1), axis=-1, mode="promise_in_bounds") for x in samples
+    )
+    return Samples(jnp.where(chosen < most, distance, 0.0), jnp.where(chosen < most, every * width, 0.0))
+
+
 def points(rays: Rays, distance: Float[Array, "*r s"], bound: float) -> Float[Array, "*r s 3"]:
     """Points of rays, kept in the cube: rounding may put the last ones outside."""
     return jnp.clip(rays.at(distance), -bound, bound)

@@ -9,6 +9,7 @@ c - 1 covers, with as many cells, so what is farther out is coarser. All of this
 import dataclasses
 import functools
 import math
+from collections.abc import Callable
 
 import jax
 import jax.numpy as jnp
@@ -78,6 +79,31 @@ def update(grid: Float[Array, "*n"], density: Float[Array, "*n"], decay: float =
     """The grid after a (dilated) look at the field: what is no longer met fades; unseen cells stay so."""
     known = (grid >= 0) & (density >= 0)
     return jnp.where(known, jnp.maximum(decay * grid, density), grid)
+
+
+def refresh(
+    grid: Float[Array, "c h h h"],
+    cells: Cells,
+    density: Callable[[Float[Array, "n 3"]], Float[Array, "n"]],
+    rng: PRNGKeyArray,
+    slabs: int = 16,
+) -> Float[Array, "c h h h"]:
+    """The grid after a look at one in `slabs` of its cells, so that every training step costs the same.
+
+    `density` is asked at a random point of each cell of a random slab across x; nothing of it is differentiated. Slabs
+    end somewhere, so nothing is dilated here: `dilate` what is occupied instead. `slabs` must divide the cells' side.
+    """
+    if cells.side % slabs:
+        raise ValueError(f"{slabs} slabs do not divide {cells.side} cells")
+    which, jitter = jax.random.split(rng)
+    thick = cells.side // slabs
+    start = thick * jax.random.randint(which, (), 0, slabs)
+    centres = jax.lax.dynamic_slice_in_dim(places(cells), start, thick, axis=1)
+    half = jnp.asarray([cells.reach(cascade) / cells.side for cascade in range(cells.cascades)])
+    points = centres + half[:, None, None, None, None] * jax.random.uniform(jitter, centres.shape, minval=-1.0)
+    met = jax.lax.stop_gradient(density(points.reshape(-1, 3))).reshape(points.shape[:-1])
+    old = jax.lax.dynamic_slice_in_dim(grid, start, thick, axis=1)
+    return jax.lax.dynamic_update_slice_in_dim(grid, update(old, met), start, axis=1)
 
 
 def threshold(grid: Float[Array, "*n"], highest: float = HIGHEST) -> Float[Array, ""]:

@@ -274,3 +274,17 @@ def test_inference_in_rounds_is_the_published_loop(published):
     compare("infer_depth", drawn.depth)
     compare("infer_image", drawn.values)
     compare("alive_per_round", jnp.pad(history, (0, 64))[:64])
+
+
+def test_thinning_keeps_every_kth_sample_and_covers_as_much_of_the_ray():
+    there = jnp.arange(12)[None] < jnp.array([12, 7, 0])[:, None]
+    distance = jnp.where(there, 1 + 0.1 * jnp.arange(12)[None], 0.0)
+    samples = Samples(distance, jnp.where(there, 0.1, 0.0))
+    same = march.thinned(samples, 19)
+    for one, other in zip(same, samples, strict=True):
+        np.testing.assert_array_equal(one, other)
+    few = march.thinned(samples, 10, jnp.array([0.0, 0.6, 0.5]))
+    np.testing.assert_allclose(few.distance[0, :6], 1 + 0.2 * np.arange(6), rtol=1e-6)
+    np.testing.assert_allclose(few.distance[1, :3], 1.1 + 0.2 * np.arange(3), rtol=1e-6)
+    np.testing.assert_allclose(few.width[0, :6], 0.2, rtol=1e-6)
+    assert few.there.sum(-1).tolist() == [6, 3, 0]

@@ -128,3 +128,19 @@ def test_bit_fields_are_the_published_kernels(name, cascades):
     bits = occupancy.to_morton(occupancy.from_morton(density) > 0.5)
     bytes_ = jnp.packbits(bits.reshape(-1), bitorder="little").astype(jnp.int32)
     golden_fixture.compare(manifest, arrays, f"{name}_bitfield", bytes_)
+
+
+def test_looks_at_slabs_find_what_is_there_and_touch_nothing_else():
+    cells = Cells(side=16)
+    inside = jnp.linalg.norm(occupancy.places(cells), axis=-1) < 0.7
+    ball = lambda points: 50.0 * (jnp.linalg.norm(points, axis=-1) < 0.8)  # noqa: E731
+    look = jax.jit(lambda grid, rng: occupancy.refresh(grid, cells, ball, rng, slabs=4))
+    start = occupancy.empty(cells)
+    once = look(start, jax.random.key(0))
+    assert sorted(set(jnp.any(once[0] > 0, (1, 2)).reshape(4, 4).sum(-1).tolist())) in ([0, 3], [0, 4])
+    grid = start
+    for number in range(24):
+        grid = look(grid, jax.random.key(number))
+    assert occupancy.occupied(grid)[inside].all() and grid.max() == 50.0
+    with pytest.raises(ValueError, match="divide"):
+        occupancy.refresh(start, cells, ball, jax.random.key(0), slabs=5)
