@@ -57,7 +57,7 @@ def records(options, folder: Path) -> None:
     """One thread, no worker: what one core gives."""
     speech = corpus.read(options.corpus, "train")
     _reading("corpus records", speech.seed(0).shuffle().repeat(), 1, options.seconds)
-    _reading("corpus speech crops, from memory", _hubert(options).data(), 16, options.seconds, batched=True)
+    _reading("corpus speech crops", _hubert(options).data(), 16, options.seconds, batched=True)
     found = [("2 frames of videos", _videos(options, folder, 2)), ("25 frames of videos", _videos(options, folder, 25))]
     for name, chosen in [*found, ("60 frames of meshes", _meshes(folder))]:
         stream = windows.stream([(chosen, 1.0)], batch=4, seed=0)

@@ -85,10 +85,11 @@ class Sound:
                 found = file.read(max(0, last - first), dtype="int16", always_2d=True)
             except soundfile.LibsndfileError:
                 found = np.zeros((0, 1), np.int16)
-        if len(found) < last - first:
-            _say_damaged(self.path)
         mono = found[:, 0] if found.shape[1] == 1 else np.rint(found.mean(axis=1)).astype(np.int16)
-        return np.pad(mono, (0, max(0, last - first - len(mono))))
+        if len(mono) < last - first:
+            _say_damaged(self.path)
+            mono = np.pad(mono, (0, last - first - len(mono)))
+        return mono
 
 
 class SoundFiles(Sequence):

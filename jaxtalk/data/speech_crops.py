@@ -76,8 +76,9 @@ class SpeechCrops:
             if number != members[-1]:
                 high = min(high, own)
             if low < high:
-                part = row[low:high]
-                found.append(np.pad(part, (0, high - low - len(part)), "edge") if len(part) else row[-1:])
+                found.append(part := row[low:high])
+                if len(part) < high - low:  # a last frame that is not the recording's alone
+                    found.append(row[-1:])
             start += own
         return found[0] if len(found) == 1 else np.concatenate(found)
 
