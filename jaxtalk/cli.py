@@ -166,23 +166,24 @@ def evaluate(arguments: list[str]) -> None:
 
 
 def convert(arguments: list[str]) -> None:
-    """KIND SRC DST; `sadtalker` takes several files and writes a folder."""
+    """KIND SRC DST; `sadtalker` and `geneface` take several files and write a folder."""
     kinds = {"ict": "jaxtalk.convert.ict", "flame": "jaxtalk.convert.flame", "bfm": "jaxtalk.convert.bfm"}
     kinds |= dict.fromkeys(("wav2vec2", "hubert"), "jaxtalk.convert.speech_encoder")
     kinds |= dict.fromkeys(("syncnet", "wav2lip_syncnet"), "jaxtalk.convert.syncnet")
     perceptual = ("vgg16", "vgg19", "alexnet", "lpips_alex", "lpips_vgg", "inception")
     kinds |= dict.fromkeys(perceptual, "jaxtalk.convert.perceptual")
     kinds |= {"arcface": "jaxtalk.convert.arcface", "niqe": "jaxtalk.convert.niqe"}
-    kinds |= {"sadtalker": "jaxtalk.convert.sadtalker_files"}
-    many = arguments[:1] == ["sadtalker"]
+    kinds |= dict.fromkeys(fields := ("radnerf", "adnerf"), "jaxtalk.convert.radnerf")
+    kinds |= (folders := {"sadtalker": "jaxtalk.convert.sadtalker_files", "geneface": "jaxtalk.convert.geneface"})
+    many = arguments[:1] != [] and arguments[0] in folders
     if len(arguments) < 3 or (len(arguments) > 3 and not many) or arguments[0] not in kinds:
-        print(f"usage: jaxtalk convert KIND SRC DST (sadtalker: FILE... FOLDER)\nkinds: {', '.join(kinds)}")
+        print(f"usage: jaxtalk convert KIND SRC DST ({', '.join(folders)}: FILE... FOLDER)\nkinds: {', '.join(kinds)}")
         sys.exit(0 if arguments in (["-h"], ["--help"]) else 2)
     kind, *sources, destination = arguments
     module = importlib.import_module(kinds[kind])
     if many:
         module.convert([Path(source) for source in sources], Path(destination))
-    elif kind in perceptual:  # their files look alike: the network found must be the one asked for
+    elif kind in (*perceptual, *fields):  # their files look alike: the network found must be the one asked for
         module.convert(Path(sources[0]), Path(destination), kind)
     else:
         module.convert(Path(sources[0]), Path(destination))

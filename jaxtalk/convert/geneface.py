@@ -1,4 +1,4 @@
-"""GeneFace's checkpoints to a folder of ours, but for its renderers: `jaxtalk convert geneface FILE... FOLDER`.
+"""GeneFace's checkpoints to a folder of ours: `jaxtalk convert geneface FILE... FOLDER`.
 
 | file, each `model_ckpt_steps_*.ckpt`     | holds, under `state_dict`  | becomes                |
 |------------------------------------------|----------------------------|------------------------|
@@ -7,6 +7,8 @@
 | `<video>/lm3d_postnet_sync`, `..._pitch` | `model`, `disc_model`,     | `motion_postnet`,      |
 |                                          | the two above inside tasks | `motion_discriminator` |
 | `<video>/audio2pose`                     | `model`                    | `pose_wavenet`         |
+| `<video>/lm3d_radnerf`, `..._torso`      | `model`                    | `radnerf`              |
+| `<video>/lm3d_nerf`                      | `model`                    | `adnerf`               |
 
 A state dict is one dictionary for each child of the training task or one flat dictionary; files are known by what they
 hold. A PostNet's file holds the network that it was trained behind, too: of several of a kind in one file the
@@ -25,7 +27,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jaxtalk.convert import pickles
+from jaxtalk.convert import pickles, radnerf
 from jaxtalk.convert.sadtalker import mel_encoder
 from jaxtalk.convert.state_dict import (
     Rule,
@@ -209,6 +211,8 @@ KINDS = {
     "motion_postnet": Kind("block1.0.conv_block.0.weight", MOTION_POSTNET, motion_postnet_variables),
     "motion_discriminator": Kind("backbone.12.weight", MOTION_DISCRIMINATOR, motion_discriminator_variables),
     "pose_wavenet": Kind("backbone.start_conv1.weight", POSE_WAVENET, pose_wavenet_variables),
+    "radnerf": Kind("position_embedder.embeddings", radnerf.GENEFACE, radnerf.geneface_variables),
+    "adnerf": Kind("lm_encoder.encoder_conv.0.weight", radnerf.LM3D_NERF, radnerf.adnerf_variables),
 }
 
 
@@ -251,8 +255,8 @@ def read(path: Path) -> tuple[dict[str, tuple[str, State]], list[str]]:
             networks[name] = part, arrays
     if not networks:
         raise InputError(
-            f"{path}: holds no network of GeneFace that is converted here, but {', '.join(rest)[:160] or 'nothing'}; "
-            "renderers have a converter of their own"
+            f"{path}: holds no network of GeneFace, but {', '.join(rest)[:160] or 'nothing'}; give a checkpoint of its "
+            "training"
         )
     return networks, rest
 

@@ -2,7 +2,7 @@
 
 head, at a point p seen along d, given a condition c and the frame's code:
     s = grid_3d(p);  a = tanh(mlp[s, c])        where in a plane of appearances the condition puts this point (sec. 3.2)
-    density, g = mlp[s, grid_2d(a)];  colour = mlp[harmonics(d), g, code]
+    density, g = mlp[s, grid_2d(a), how open the eyes are];  colour = mlp[harmonics(d), g, code]
 
 torso, at a pixel x of the picture, given the head's pose h (sec. 3.3):
     u = x + mlp[frequencies(x), frequencies(h), code];  opacity, colour = mlp[grid_2d(u), frequencies(x), ..., code]
@@ -40,6 +40,8 @@ class Config:
     width: int = 128
     geometry: int = 128
     """Features that the density's perceptron hands to the colour's."""
+    eyes: bool = False
+    """Whether the head is told how open its eyes are (RAD-NeRF)."""
     code: int = 4
     """Numbers of each training frame's own, for what light and camera do to it."""
     torso_code: int = 8
@@ -78,22 +80,27 @@ class Head(nn.Module):
         directions: Float[Array, "n 3"],
         condition: Float[Array, "d"],
         code: Float[Array, "e"],
+        eyes: Float[Array, "1"] | None = None,
     ) -> Sample:
-        """Points within the bound; directions of length 1; one frame's condition and code."""
-        density, geometry, ambient = self.density(points, condition)
+        """Points within the bound; directions of length 1; one frame's condition, code and opening of the eyes."""
+        density, geometry, ambient = self.density(points, condition, eyes)
         return Sample(density, self.colour(harmonics(directions, 4), geometry, code), ambient)
 
-    def density(self, points: Float[Array, "n 3"], condition: Float[Array, "d"]):
+    def density(self, points: Float[Array, "n 3"], condition: Float[Array, "d"], eyes: Float[Array, "1"] | None = None):
         """Density, what the colour needs to know of the geometry, and the place in the plane of appearances."""
         space = self.position_grid(points / self.config.bound)
         ambient = self.ambient(space, condition)
-        return *self.geometry(space, self.ambient_grid(ambient)), ambient
+        return *self.geometry(space, self.ambient_grid(ambient), eyes), ambient
 
     def ambient(self, space: Float[Array, "n f"], condition: Float[Array, "d"]) -> Float[Array, "n a"]:
         return jnp.tanh(self.ambient_mlp(space, condition))
 
-    def geometry(self, space: Float[Array, "n f"], ambient: Float[Array, "n f2"]):
-        out = self.density_mlp(jnp.concatenate([space, ambient], axis=-1))
+    def geometry(
+        self, space: Float[Array, "n f"], ambient: Float[Array, "n f2"], eyes: Float[Array, "1"] | None = None
+    ):
+        if (eyes is not None) != self.config.eyes:
+            raise ValueError(f"a head {'with' if self.config.eyes else 'without'} control of its eyes was given {eyes}")
+        out = self.density_mlp(jnp.concatenate([space, ambient], axis=-1), eyes)
         return truncated_exp(out[:, 0]), out[:, 1:]
 
     def colour(self, direction: Float[Array, "n h"], geometry: Float[Array, "n g"], code: Float[Array, "e"]):
@@ -151,7 +158,8 @@ class RadNerf(nn.Module):
         pixels: Float[Array, "n 2"],
         pose: Float[Array, "6"],
         frame: Int[Array, ""],
+        eyes: Float[Array, "1"] | None = None,
     ):
         """Everything at once, for making parameters and for tests; rendering applies the parts."""
-        told = self.condition(windows)
-        return self.head(points, directions, told, self.codes[frame]), self.torso(pixels, pose, self.torso_codes[frame])
+        head = self.head(points, directions, self.condition(windows), self.codes[frame], eyes)
+        return head, self.torso(pixels, pose, self.torso_codes[frame])

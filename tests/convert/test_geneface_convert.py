@@ -118,7 +118,7 @@ def test_what_does_not_fit_is_told_in_one_line(tmp_path, states):
     assert "params/layer_4/conv/bias is missing" in message
     assert "block1.1.conv_block.0.weight gives shape (5, 128, 128)" in message
     renderer = checkpoint(tmp_path / "field.ckpt", model={"sigma_net.net.0.weight": np.zeros((2, 2), np.float32)})
-    assert "but model; renderers have" in refused(renderer)
+    assert "but model; give a checkpoint" in refused(renderer)
     (tmp_path / "other.ckpt").write_bytes(pickle.dumps({"model": {}}))
     assert "no state_dict" in refused(tmp_path / "other.ckpt")
     first, second = (checkpoint(tmp_path / f"{k}.ckpt", model=states["pose_wavenet"]) for k in (1, 2))

@@ -17,7 +17,7 @@ from jaxtalk.models.condition_encoder import ConditionEncoder
 @pytest.fixture(scope="module")
 def published():
     manifest, arrays = golden_fixture.load("geneface_lm3d_nerf")
-    variables = names.adnerf_variables("golden", golden_fixture.state(manifest, arrays), Config())
+    variables, _ = names.adnerf_variables("golden", golden_fixture.state(manifest, arrays))
     return manifest, arrays, variables["params"], golden_fixture.inputs(manifest)
 
 

@@ -108,10 +108,21 @@ def test_every_parameter_has_a_finite_gradient_in_both_modes_and_bfloat16_stays_
     value, grads = jax.jit(jax.value_and_grad(total), static_argnums=1)(params, SMALL)
     for path, g in jax.tree_util.tree_leaves_with_path(grads):
         assert np.isfinite(g).all() and np.abs(g).max() > 0, path
-    _, along = jax.jvp(lambda p: total(p, SMALL), (params,), (grads,))
+    along = jax.jit(lambda p, g: jax.jvp(lambda p: total(p, SMALL), (p,), (g,))[1])(params, grads)
     np.testing.assert_allclose(along, sum(jnp.vdot(g, g) for g in jax.tree.leaves(grads)), rtol=1e-4)
     half = dataclasses.replace(SMALL, dtype=jnp.bfloat16)
     np.testing.assert_allclose(jax.jit(total, static_argnums=1)(params, half), value, atol=0.3)
+
+
+def test_eyes_are_told_where_the_head_listens_and_only_there():
+    windows, points, directions, _, _, _ = _inputs(SMALL, 9)
+    seeing = dataclasses.replace(SMALL, eyes=True)
+    told, code = jnp.ones(64), jnp.ones(4)
+    params = Head(seeing).init(jax.random.key(0), points, directions, told, code, jnp.ones(1))
+    shut, wide = (Head(seeing).apply(params, points, directions, told, code, jnp.array([e])) for e in (0.0, 1.0))
+    assert np.abs(shut.density - wide.density).max() > 1e-4
+    with pytest.raises(ValueError, match="without control of its eyes"):
+        Head(SMALL).init(jax.random.key(0), points, directions, told, code, jnp.ones(1))
 
 
 def test_slopes_of_density_are_bounded():
