@@ -33,7 +33,7 @@ class Config:
 
     condition: condition_encoder.Config = condition_encoder.Config()
     bound: float = 1.0
-    """The head lies within plus and minus this; half of it upwards."""
+    """The head lies within plus and minus this."""
     position_grid: grid_encoding.Config = grid_encoding.Config(dims=3)
     ambient_grid: grid_encoding.Config = grid_encoding.Config(dims=2)
     torso_grid: grid_encoding.Config = grid_encoding.Config(dims=2)

@@ -58,14 +58,13 @@ def places(cells: Cells, rng: PRNGKeyArray | None = None) -> Float[Array, "c h h
     return points + half[:, None, None, None, None] * jax.random.uniform(rng, points.shape, minval=-1.0)
 
 
-def dilate(density: Float[Array, "*c h h h"]) -> Float[Array, "*c h h h"]:
-    """The highest of each cell and its six neighbours across a face."""
+def dilate(density: Shaped[Array, "*c h h h"]) -> Shaped[Array, "*c h h h"]:
+    """The highest of each cell and its six neighbours across a face; of what is occupied, whether any of them is."""
     result = density
     for axis in (-3, -2, -1):
         moved = jnp.moveaxis(density, axis, -1)
-        edge = jnp.full_like(moved[..., :1], -jnp.inf)
-        before = jnp.concatenate([edge, moved[..., :-1]], -1)
-        after = jnp.concatenate([moved[..., 1:], edge], -1)
+        before = jnp.concatenate([moved[..., :1], moved[..., :-1]], -1)
+        after = jnp.concatenate([moved[..., 1:], moved[..., -1:]], -1)
         result = jnp.maximum(result, jnp.moveaxis(jnp.maximum(before, after), -1, axis))
     return result
 

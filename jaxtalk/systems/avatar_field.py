@@ -1,0 +1,158 @@
+"""One person as a radiance field: what a frame's pixels see of head, torso and background (RAD-NeRF, GeneFace).
+
+    landmarks around the frame, eyes, code --Head--> along rays of the head's own space     in front,
+    pose, code --Torso--> in the picture's plane                                            behind it,
+    background                                                                              behind both
+
+The same function draws for training and for use; training gets the samples that it came from.
+"""
+
+from typing import NamedTuple
+
+import flax.struct
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float
+
+from jaxtalk.face import rotation as rotations
+from jaxtalk.face.camera import Pinhole
+from jaxtalk.models.radnerf import RadNerf
+from jaxtalk.render import compositing, occupancy, rays, volume
+from jaxtalk.render.march import Lattice, unpack
+
+UNIT = 0.2  # metres in a unit of the field's space: a head with its hair lies within plus and minus one
+
+
+@flax.struct.dataclass
+class Moment:
+    """What one frame is drawn from. A point x of the head is at rotation x + translation, metres before the camera."""
+
+    windows: Float[Array, "*f t w c"]  # normalised landmarks of the frames around
+    eyes: Float[Array, "*f 1"]  # how open
+    rotation: Float[Array, "*f 3 3"]
+    translation: Float[Array, "*f 3"]
+
+    @property
+    def pose(self) -> Float[Array, "*f 6"]:
+        """What the torso is told: angles in radians, place in units."""
+        return jnp.concatenate([rotations.angles(self.rotation), self.translation / UNIT], axis=-1)
+
+
+class Codes(NamedTuple):
+    """A training frame's own."""
+
+    head: Float[Array, "e"]
+    torso: Float[Array, "e2"]
+
+
+class Drawn(NamedTuple):
+    """What pixels see."""
+
+    colour: Float[Array, "n 3"]
+    head: Float[Array, "n"]  # opacity
+    torso: Float[Array, "n"]  # opacity, also where the head hides it
+    bent: Float[Array, "n 2"]  # how far the torso was moved, in half pictures
+    ambient: Float[Array, "n"]  # how far from its middle the plane of appearances was used, weighted as colours are
+    asked: Float[Array, "n"]  # samples
+
+
+class Avatar(NamedTuple):
+    """The field and how it is looked at."""
+
+    network: RadNerf
+    lattice: Lattice
+    camera: Pinhole
+    size: int
+
+    def space(self, grid: Float[Array, "c h h h"]) -> volume.Box:
+        bound = jnp.full(3, self.network.config.bound)
+        return volume.Box(-bound, bound, occupancy.dilate(occupancy.occupied(grid)))
+
+    def rays(self, moment: Moment, pixels: Float[Array, "n 2"]) -> rays.Rays:
+        """Through places on the picture, in units of the head's own space."""
+        seen = rays.relative(rays.through(self.camera, pixels), moment.rotation, moment.translation)
+        return rays.Rays(seen.origin / UNIT, seen.direction)
+
+    def told(self, params, moment: Moment) -> Float[Array, "d"]:
+        """The condition of a frame."""
+        return self.network.apply({"params": params}, moment.windows, method=lambda model, x: model.condition(x))
+
+    def field(self, params, moment: Moment, code):
+        """points, directions -> density; colour and the use of the plane of appearances."""
+        told = self.told(params, moment)
+        eyes = moment.eyes if self.network.config.eyes else None
+
+        def ask(points, directions):
+            sample = self.network.apply(
+                {"params": params}, points, directions, told, code, eyes, method=lambda model, *x: model.head(*x)
+            )
+            return sample.density, jnp.concatenate([sample.colour, jnp.abs(sample.ambient).sum(-1)[:, None]], axis=-1)
+
+        return ask
+
+    def density(self, params, moment: Moment):
+        """points -> density, for the occupancy grid."""
+        told = self.told(params, moment)
+        eyes = moment.eyes if self.network.config.eyes else None
+        ask = lambda model, points: model.head.density(points, told, eyes)[0]  # noqa: E731
+        return lambda points: self.network.apply({"params": params}, points, method=ask)
+
+    def torso(self, params, moment: Moment, pixels: Float[Array, "n 2"], code):
+        """Opacity, colour and movement of the torso at pixels."""
+        place = 2 * pixels / self.size - 1
+        look = lambda model, *x: model.torso(*x)  # noqa: E731
+        return self.network.apply({"params": params}, place, moment.pose, code, method=look)
+
+    def train_view(
+        self,
+        params,
+        space: volume.Box,
+        moment: Moment,
+        codes: Codes,
+        pixels: Float[Array, "n 2"],
+        background: Float[Array, "n 3"],
+        budget: int,
+        noise: Float[Array, "n"],
+    ) -> Drawn:
+        """Some pixels of one frame, with derivatives; the head's field is asked `budget` times."""
+        field = self.field(params, moment, codes.head)
+        marched = volume.marched(field, self.rays(moment, pixels), space, self.lattice, budget, noise)
+        asked = unpack(marched.packed, jnp.ones(budget), self.lattice.most).sum(-1)
+        return self._joined(params, moment, codes, pixels, background, marched.seen, asked)
+
+    def view(self, params, space: volume.Box, moment: Moment, codes: Codes, pixels, background) -> Drawn:
+        """As `train_view`, for use: without noise, derivatives or a budget."""
+        field = self.field(params, moment, codes.head)
+        seen = volume.marched_in_rounds(field, self.rays(moment, pixels), space, self.lattice)
+        return self._joined(params, moment, codes, pixels, background, seen, jnp.zeros(len(pixels)))
+
+    def picture(
+        self, params, space: volume.Box, moment: Moment, codes: Codes, background: Float[Array, "s s 3"], piece=8192
+    ) -> Drawn:
+        """A whole frame, its pixels row after row, `piece` at a time."""
+        pixels = rays.pixels(self.size, self.size).reshape(-1, 2)
+        draw = lambda given: self.view(params, space, moment, codes, *given)  # noqa: E731
+        return volume.whole(draw, (pixels, background.reshape(-1, 3)), min(piece, len(pixels)))
+
+    def _joined(self, params, moment, codes, pixels, background, seen: compositing.Composite, asked) -> Drawn:
+        opacity, colour, bent = self.torso(params, moment, pixels, codes.torso)
+        behind = opacity[:, None] * colour + (1 - opacity[:, None]) * background
+        front = compositing.Composite(seen.values[:, :3], seen.depth, seen.opacity)
+        return Drawn(compositing.over(front, behind), seen.opacity, opacity, bent, seen.values[:, 3], asked)
+
+
+def codes(params, frame) -> Codes:
+    """Those of a training frame; of frames that nobody knows the first one's are taken, as published."""
+    return Codes(params["codes"][frame], params["torso_codes"][frame])
+
+
+def empty_grid(lattice: Lattice) -> Float[Array, "c h h h"]:
+    """All space, until it is known better."""
+    return jnp.full(lattice.cells.shape, 2 * occupancy.HIGHEST)
+
+
+def landmark_windows(landmarks: Float[Array, "t p 3"], smoothed: int) -> Float[Array, "t {smoothed} 1 c"]:
+    """For each frame the landmarks of those around it; the clip's ends are repeated."""
+    rows = landmarks.reshape(len(landmarks), 1, -1)
+    around = jnp.arange(len(rows))[:, None] + jnp.arange(smoothed)[None] - smoothed // 2
+    return rows[jnp.clip(around, 0, len(rows) - 1)]
