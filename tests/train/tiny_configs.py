@@ -221,6 +221,15 @@ def _motion_mapping(folder, steps):
     return config.Config(networks=folder, network=network, batch=8, steps=steps)
 
 
+def _face_scene(folder, steps):
+    from configs import face_scene
+
+    return face_scene.Config(
+        views=3, held_out=1, size=16, levels=2, finest=16, log2_rows=8, width=8, cells=16, most=16, rays=32, samples=4,
+        steps=steps,
+    )  # fmt: skip
+
+
 _TINY: dict[str, Callable] = {
     "expnet": _expnet,
     **{name: _after_expnet(name) for name in ("expnet_upper", "expnet_people", "expnet_distill")},
@@ -235,4 +244,5 @@ _TINY: dict[str, Callable] = {
     "face_recon": _face_recon,
     **{name: _face_vid2vid(name) for name in ("face_vid2vid", "face_vid2vid_published")},
     "motion_mapping": _motion_mapping,
+    "face_scene": _face_scene,
 }
