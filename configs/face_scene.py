@@ -1,6 +1,14 @@
 """A radiance field of a still face of the corpus, whose geometry is known: what the volume renderer can do.
 
-jaxtalk train face_scene
+    jaxtalk train face_scene --steps 3000
+
+60 views of 128 x 128 pixels, two cores that others kept busy: 13 minutes of CPU time, 24 by the clock, a step in 0.32 s
+in quieter moments. 12 views that are not learnt from:
+
+    steps   PSNR (mean over views)   SSIM    depth off by (mean where the face is)
+    1000    36.3 dB                  0.975   5.6 mm
+    2000    37.6                     0.984   5.3
+    3000    37.9                     0.985   5.3
 """
 
 import dataclasses
@@ -52,7 +60,7 @@ class Config:
     """In a step."""
     samples: int = 24
     """Of a ray, in the mean, that the field is asked for in a step."""
-    steps: int = 5000
+    steps: int = 3000
     rate: float = 1e-2
     seed: int = 0
 
