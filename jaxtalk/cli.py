@@ -104,8 +104,9 @@ def plan(arguments: list[str]) -> None:
     from jaxtalk.train.plan_options import PlanOptions
 
     config, options = _configured("plan", arguments, PlanOptions)
-    from jaxtalk.train import plan
+    from jaxtalk.train import plan, topology
 
+    topology.expect_no_tpu()  # before a config makes arrays
     print(plan.run(config.experiment(), options))
 
 
@@ -239,7 +240,7 @@ def _configured(command: str, arguments: list[str], options: type) -> tuple:
 
     config_type = _config(arguments[0], command).Config
     fields = [
-        ("config", tyro.conf.OmitArgPrefixes[config_type], config_type()),
+        ("config", Annotated[config_type, tyro.conf.arg(name="")], config_type()),  # nested fields keep their prefixes
         ("options", Annotated[options, tyro.conf.arg(name="")], options()),
     ]
     run = tyro.cli(

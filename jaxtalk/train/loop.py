@@ -36,9 +36,9 @@ def run(experiment: Experiment, folder: Path, devices: list | None = None, optio
     if options.compile_cache:
         jax.config.update("jax_compilation_cache_dir", str(options.compile_cache))
     grid = mesh.make(options.mesh.otherwise(experiment.mesh), devices)
+    batches = stream(experiment.data())  # first: data that is missing is told before anything is compiled
     state = parallel.init(experiment.init, jax.random.key(experiment.seed), grid, experiment.rules)
     step = parallel.compile_step(experiment.step, state, grid, experiment.rules)
-    batches = stream(experiment.data())
     peak = flops(grid.devices.flat[0].device_kind)
     pace, skips = Pace(experiment.flops, peak and peak * grid.size), Skips(folder, experiment.skips)
     with contextlib.ExitStack() as until_the_end:

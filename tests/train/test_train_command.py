@@ -3,6 +3,7 @@
 import json
 
 import pytest
+import tiny_configs
 
 from jaxtalk import cli
 
@@ -56,3 +57,11 @@ def test_help_tells_of_both(config, capsys):
         cli.main(["train", config, "--help"])
     told = capsys.readouterr().out
     assert stopped.value.code == 0 and "--steps" in told and "--mesh.tensor" in told and "--folder" in told
+
+
+@pytest.mark.parametrize("name", tiny_configs.NAMES)
+def test_every_config_has_flags_for_all_its_fields(name, capsys):
+    with pytest.raises(SystemExit) as stopped:
+        cli.main(["train", name, "--help"])
+    told = capsys.readouterr().out
+    assert stopped.value.code == 0 and "--steps" in told and "--mesh.tensor" in told
