@@ -10,7 +10,6 @@ The same function draws for training and for use; training gets the samples that
 from typing import NamedTuple
 
 import flax.struct
-import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
