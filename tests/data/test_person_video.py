@@ -88,12 +88,30 @@ def made():
     return Made()
 
 
+def nearly(made):
+    """A fit of the made-up clip whose pose shakes by a degree and two millimetres."""
+    rng = np.random.default_rng(2)
+
+    def fitted(model, landmarks, *, confidence=None):
+        return fit.Fit(
+            jnp.zeros(model.identity.shape[0]),
+            jnp.asarray(rng.uniform(0, 0.1, (COUNT, 52)), jnp.float32),
+            jnp.asarray(made.angles + rng.normal(0, 0.017, made.angles.shape), jnp.float32),
+            jnp.asarray(made.translation + rng.normal(0, 0.002, made.angles.shape), jnp.float32),
+            CAMERA,
+            jnp.zeros(COUNT),
+        )
+
+    return fitted
+
+
 @pytest.fixture(scope="module")
 def prepared(made, tmp_path_factory):
     """The folder of the made-up clip, which is shorter than a person's video may be."""
     folder = tmp_path_factory.mktemp("person")
     clip, track = made.write(folder)
     with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(fit, "fit_sequence", nearly(made))  # has tests of its own, and takes long to compile
         patch.setattr(person_scan, "SHORTEST", 0.5)
         patch.setattr(person_scan, "LARGE", 3.0)  # all of the picture, so that pixels can be compared
         person = person_video.prepare(clip, folder / "out", size=SIZE, track=track)
@@ -110,9 +128,9 @@ def test_labels_of_a_made_up_clip_are_nearly_the_true_ones(prepared, made):
     assert person.labels.astype(int).sum(-1).max() <= 256
 
 
-def test_the_pose_is_that_of_the_made_up_head(prepared, made):
+def test_the_pose_is_brought_back_to_that_of_the_made_up_head(prepared, made):
     person, _, _ = prepared
-    assert person.notes["pixels"]["error"] < 0.3
+    assert person.notes["pixels"]["error"] < 0.3 < person.notes["pixels"]["error_of_fit"]
     turn = np.asarray(rotation.matrix(jnp.asarray(person.face["angles"])))
     true = np.asarray(rotation.matrix(jnp.asarray(made.angles)))
     between = np.einsum("tji,tjk->tik", true, turn)  # a constant turn is the face's, not the pose's
