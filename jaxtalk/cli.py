@@ -14,6 +14,8 @@ from jaxtalk.errors import InputError
 USAGE = f"""jaxtalk {__version__}: speech-driven talking faces in JAX
 
   jaxtalk talk PORTRAIT SPEECH -o out.mp4     a portrait says what a recording says
+  jaxtalk avatar fit VIDEO -o person/         one person's video into an avatar
+  jaxtalk avatar render person/ SPEECH        the avatar says what a recording says
   jaxtalk fap SPEECH -o out.fap               MPEG-4 facial animation parameters, or a face that they move
   jaxtalk corpus DIR --clips N                speech with exact phonemes, articulation, head motion
   jaxtalk prepare VIDEOS DIR                  videos of people, or meshes, into training records
@@ -39,6 +41,24 @@ def talk(arguments: list[str]) -> None:
 
     for written in talk_batch.run(options):
         print(written)
+
+
+def avatar(arguments: list[str]) -> None:
+    """fit VIDEO, or render PERSON SPEECH."""
+    import tyro
+
+    from jaxtalk.systems.avatar_options import FitOptions, RenderOptions
+
+    kinds = {
+        "fit": (FitOptions, "jaxtalk.systems.avatar_fit"),
+        "render": (RenderOptions, "jaxtalk.systems.avatar_render"),
+    }
+    if not arguments or arguments[0] not in kinds:
+        print("usage: jaxtalk avatar fit VIDEO -o person/ | jaxtalk avatar render person/ SPEECH -o out.mp4")
+        sys.exit(0 if arguments in (["-h"], ["--help"]) else 2)
+    kind, module = kinds[arguments[0]]
+    options = tyro.cli(kind, args=arguments[1:], prog=f"jaxtalk avatar {arguments[0]}")
+    print(importlib.import_module(module).run(options))
 
 
 def fap(arguments: list[str]) -> None:
@@ -207,7 +227,7 @@ def demo(arguments: list[str]) -> None:
 
 
 COMMANDS = {"talk": talk, "fap": fap, "corpus": corpus, "train": train, "convert": convert, "verify": verify}
-COMMANDS |= {"demo": demo, "eval": evaluate, "prepare": prepare, "plan": plan, "bench": bench}
+COMMANDS |= {"demo": demo, "eval": evaluate, "prepare": prepare, "plan": plan, "bench": bench, "avatar": avatar}
 
 
 def main(arguments: list[str] | None = None) -> None:

@@ -148,10 +148,3 @@ def codes(params, frame) -> Codes:
 def empty_grid(lattice: Lattice) -> Float[Array, "c h h h"]:
     """All space, until it is known better."""
     return jnp.full(lattice.cells.shape, 2 * occupancy.HIGHEST)
-
-
-def landmark_windows(landmarks: Float[Array, "t p 3"], smoothed: int) -> Float[Array, "t {smoothed} 1 c"]:
-    """For each frame the landmarks of those around it; the clip's ends are repeated."""
-    rows = landmarks.reshape(len(landmarks), 1, -1)
-    around = jnp.arange(len(rows))[:, None] + jnp.arange(smoothed)[None] - smoothed // 2
-    return rows[jnp.clip(around, 0, len(rows) - 1)]

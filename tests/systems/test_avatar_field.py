@@ -98,11 +98,3 @@ def test_everything_that_a_frame_is_told_has_a_slope(avatar, params):
         name = jax.tree_util.keystr(path)
         assert np.isfinite(slope).all(), name
         assert np.abs(slope).max() > 0 or "codes" in name, name  # codes are given apart
-
-
-def test_windows_hold_the_frames_around_and_repeat_the_ends():
-    landmarks = jnp.arange(36.0).reshape(6, 2, 3)
-    windows = avatar_field.landmark_windows(landmarks, 5)
-    assert windows.shape == (6, 5, 1, 6)
-    np.testing.assert_array_equal(windows[0, :, 0, 0], [0, 0, 0, 6, 12])
-    np.testing.assert_array_equal(windows[3, :, 0, 1], [7, 13, 19, 25, 31])

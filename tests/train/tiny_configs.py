@@ -230,6 +230,36 @@ def _face_scene(folder, steps):
     )  # fmt: skip
 
 
+def _avatar(folder, steps):
+    from configs import avatar
+
+    avatar.footage = lambda config: (footage(6), footage(2))
+    return avatar.Config(
+        levels=2, finest=16, log2_rows=8, width=8, cells=16, most=16, frames=2, pixels=16, samples=4, steps=steps
+    )
+
+
+def footage(frames: int, size: int = 16):
+    """A grey head that goes from left to right over black, and a torso."""
+    from jaxtalk.data.avatar_frames import Footage
+    from jaxtalk.face.camera import Pinhole
+
+    aside = np.linspace(-0.05, 0.05, frames).astype(np.float32)
+    y, x = np.mgrid[:size, :size] + 0.5
+    head = [np.hypot(x - size / 2 - size * a, y - size / 2) < size / 5 for a in aside]
+    shares = np.stack([np.stack([one, ~one & (y > 0.8 * size)], -1) for one in head]).astype(np.uint8)
+    return Footage(
+        pictures=(shares @ np.array([[120, 140, 160], [60, 70, 80]])).astype(np.uint8),
+        shares=255 * shares,
+        windows=np.random.default_rng(0).normal(size=(frames, 5, 1, 12)).astype(np.float32),
+        eyes=np.linspace(0, 1, frames).astype(np.float32)[:, None],
+        rotation=np.tile(np.eye(3, dtype=np.float32), (frames, 1, 1)),
+        translation=np.stack([aside, 0 * aside, 0 * aside], -1),
+        camera=Pinhole(jnp.float32(size), jnp.full(2, size / 2), jnp.float32(1.0)),
+        background=np.zeros((size, size, 3), np.uint8),
+    )
+
+
 _TINY: dict[str, Callable] = {
     "expnet": _expnet,
     **{name: _after_expnet(name) for name in ("expnet_upper", "expnet_people", "expnet_distill")},
@@ -245,4 +275,5 @@ _TINY: dict[str, Callable] = {
     **{name: _face_vid2vid(name) for name in ("face_vid2vid", "face_vid2vid_published")},
     "motion_mapping": _motion_mapping,
     "face_scene": _face_scene,
+    "avatar": _avatar,
 }

@@ -1,0 +1,222 @@
+"""One person's head and torso as a radiance field, from a video (RAD-NeRF's field, driven by landmarks as in GeneFace).
+
+jaxtalk avatar fit VIDEO -o person/           does all of this
+jaxtalk train avatar --person person/data     trains the field alone
+"""
+
+import dataclasses
+import functools
+from pathlib import Path
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+
+from jaxtalk.data import avatar_frames, person_video
+from jaxtalk.data.avatar_frames import AvatarFrames, Footage
+from jaxtalk.io import image
+from jaxtalk.losses import opacity
+from jaxtalk.metrics import mean, psnr, ssim
+from jaxtalk.metrics.mean import Mean
+from jaxtalk.models import radnerf
+from jaxtalk.render import grid_encoding, occupancy
+from jaxtalk.render.march import Lattice
+from jaxtalk.render.occupancy import Cells
+from jaxtalk.systems import avatar_field, avatar_store
+from jaxtalk.systems.avatar_field import Avatar, Moment
+from jaxtalk.train import state as train_state
+from jaxtalk.train.experiment import Experiment
+from jaxtalk.train.step import make_step
+
+SHOWN = 24  # held-out frames that are drawn for evaluation
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Weights:
+    """What each loss counts beside the mean squared difference of colours."""
+
+    labels: float = 3e-3
+    """Of what is head and what torso, as the video was cut up."""
+    ambient: float = 1e-3
+    """Of using the plane of appearances outside of the face."""
+    entropy: float = 1e-4
+    """Of a head that is half transparent."""
+    bent: float = 1e-3
+    """Of moving the torso's pixels."""
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Config:
+    """Trains the field of one person's head and torso."""
+
+    person: Path = Path("person/data")
+    """Folder that `jaxtalk avatar fit` made of a video."""
+    weights: Weights = Weights()
+    width: int = 64
+    levels: int = 16
+    finest: int = 1024
+    log2_rows: int = 16
+    cells: int = 64
+    """Along an axis of the occupancy grid."""
+    most: int = 192
+    """Samples on a ray that crosses all of the head's space."""
+    frames: int = 4
+    """Frames in a step."""
+    pixels: int = 768
+    """Of each frame."""
+    samples: int = 12
+    """Of a pixel, in the mean, that the head's field is asked for."""
+    steps: int = 8000
+    rate: float = 5e-3
+    seed: int = 0
+
+    def network(self, frames: int) -> radnerf.Config:
+        grids = {
+            f"{name}_grid": grid_encoding.Config(
+                dims=dims, levels=self.levels, finest=self.finest, log2_rows=self.log2_rows
+            )
+            for name, dims in (("position", 3), ("ambient", 2), ("torso", 2))
+        }
+        return radnerf.Config(**grids, width=self.width, geometry=self.width, frames=frames, eyes=True)
+
+    @property
+    def lattice(self) -> Lattice:
+        return Lattice(cells=Cells(side=self.cells), most=self.most, growth=0.0)
+
+    def experiment(self) -> Experiment:
+        task = Task(self)
+        return Experiment(
+            name="avatar",
+            init=task.init,
+            step=make_step(task.loss, task.optimizer, average=0.99),
+            data=lambda: AvatarFrames(task.known, self.frames, self.pixels).stream(self.seed),
+            steps=self.steps,
+            evaluate=task.evaluate,
+            export=task.export,
+            seed=self.seed,
+            log_every=100,
+            evaluate_every=2000,
+            save_every=150,  # so that an interruption costs about a minute
+        )
+
+
+class Task:
+    """The video in memory and the pure functions of one run."""
+
+    def __init__(self, config: Config):
+        self.config = config
+        self.known, self.others = footage(config)
+        self.avatar = Avatar(
+            radnerf.RadNerf(config.network(len(self.known))),
+            config.lattice,
+            self.known.camera,
+            self.known.pictures.shape[1],
+        )
+        rate = optax.exponential_decay(config.rate, config.steps, 0.05)
+        self.optimizer = optax.adam(rate, b2=0.99, eps=1e-15)
+
+    def init(self, rng):
+        moment = jax.tree.map(lambda x: x[0], moments(self.known))
+        nowhere = jnp.zeros((1, 3))
+        variables = self.avatar.network.init(
+            rng, moment.windows, nowhere, nowhere, nowhere[:, :2], moment.pose, jnp.int32(0), moment.eyes
+        )
+        grid = {"occupancy": avatar_field.empty_grid(self.config.lattice)}
+        return train_state.create(variables | {"batch_stats": grid}, self.optimizer, rng)
+
+    def loss(self, params, stats, batch, rng):
+        config, moved = self.config, jax.random.split(rng)
+        every = Moment(batch["windows"], batch["eyes"], batch["rotation"], batch["translation"])
+        one = jax.tree.map(lambda x: x[0], every)
+        grid = occupancy.refresh(stats["occupancy"], config.lattice.cells, self.avatar.density(params, one), moved[0])
+        space = self.avatar.space(grid)
+        noise = jax.random.uniform(moved[1], batch["pixel"].shape[:2])
+
+        def view(moment, frame, pixels, background, noise):
+            codes = avatar_field.codes(params, frame)
+            budget = config.samples * len(noise)
+            return self.avatar.train_view(params, space, moment, codes, pixels + 0.5, background, budget, noise)
+
+        seen = jax.vmap(view)(every, batch["frame"], batch["pixel"], batch["background"], noise)
+        terms = self.terms(seen, batch)
+        metrics = {name: Mean.of(term) for name, term in terms.items()} | {"asked": Mean.of(seen.asked)}
+        return sum(term.mean() for term in terms.values()), ({"occupancy": grid}, metrics)
+
+    def terms(self, seen: avatar_field.Drawn, batch):
+        """The losses of each pixel [f, n]."""
+        weight = self.config.weights
+        head, torso = batch["shares"][..., 0], batch["shares"][..., 1]
+        labelled = opacity.surprise(seen.head, head) + (1 - head) * opacity.surprise(seen.torso, torso)
+        return {
+            "colour": jnp.square(seen.colour - batch["colour"]).mean(-1),
+            "labels": weight.labels * labelled,
+            "ambient": weight.ambient * seen.ambient * (1 - head),
+            "entropy": weight.entropy * opacity.entropy(seen.head),
+            "bent": weight.bent * jnp.abs(seen.bent).sum(-1) * torso,
+        }
+
+    @functools.cached_property
+    def picture(self):
+        """picture(params, grid, moment, background) -> the frame as `Drawn`, with the first training frame's codes."""
+
+        @jax.jit
+        def draw(params, grid, moment, background):
+            codes = avatar_field.codes(params, 0)
+            return self.avatar.picture(params, self.avatar.space(grid), moment, codes, background)
+
+        return draw
+
+    def drawn(self, state, chosen: Footage, frame: int):
+        moment = jax.tree.map(lambda x: x[frame], moments(chosen))
+        background = jnp.asarray(chosen.background, jnp.float32) / 255
+        return self.picture(state.average, state.stats["occupancy"], moment, background)
+
+    def evaluate(self, state) -> dict[str, float]:
+        """Held-out frames with their own tracked landmarks and pose: PSNR (mean over frames) and SSIM of whole frames,
+        and PSNR of the head alone."""
+        total: dict[str, Mean] = {}
+        size = self.avatar.size
+        for frame in shown(self.others):
+            colour = self.drawn(state, self.others, frame).colour.reshape(1, size, size, 3).clip(0, 1)
+            true = jnp.asarray(self.others.pictures[frame], jnp.float32)[None] / 255
+            mask = jnp.asarray(self.others.shares[frame, ..., 0], jnp.float32) / 255
+            error = (jnp.square(colour - true).mean(-1)[0] * mask).sum() / jnp.maximum(mask.sum(), 1)
+            numbers = {
+                "psnr": Mean.of(psnr.psnr(colour, true)),
+                "ssim": Mean.of(ssim.ssim(colour, true)),
+                "head_psnr": Mean.of(psnr.decibels(error)[None]),
+            }
+            total = mean.merged(total, numbers)
+        return mean.values(total)
+
+    def export(self, state, folder: Path) -> None:
+        """Writes the avatar (`avatar_store`) and pictures of held-out frames: true, drawn, what is head, what torso."""
+        note = f"Field of one person, trained by configs/avatar.py on {len(self.known)} frames."
+        network = self.avatar.network.config
+        video = person_video.read(self.config.person)
+        avatar_store.save(folder, state.variables, network, self.config.lattice, video, note)
+        size, columns = self.avatar.size, []
+        for frame in shown(self.others)[:6]:
+            drawn = self.drawn(state, self.others, frame)
+            layers = [np.asarray(drawn.colour).reshape(size, size, 3)]
+            layers += [np.repeat(np.asarray(x).reshape(size, size, 1), 3, -1) for x in (drawn.head, drawn.torso)]
+            rows = [self.others.pictures[frame], *((255 * layer.clip(0, 1) + 0.5).astype(np.uint8) for layer in layers)]
+            columns.append(np.concatenate(rows))
+        image.save(folder / "held_out.png", np.concatenate(columns, axis=1))
+
+
+def footage(config: Config) -> tuple[Footage, Footage]:
+    """What is learnt and what is held out."""
+    person, smoothed = person_video.read(config.person), radnerf.Config().condition.smoothed
+    return tuple(avatar_frames.of_person(person, part, smoothed) for part in (person.train, person.held_out))
+
+
+def moments(chosen: Footage) -> Moment:
+    """All frames' moments, one behind the other."""
+    return Moment(*map(jnp.asarray, (chosen.windows, chosen.eyes, chosen.rotation, chosen.translation)))
+
+
+def shown(chosen: Footage) -> list[int]:
+    """Frames for evaluation, spread evenly."""
+    return sorted({int(k) for k in np.linspace(0, len(chosen) - 1, min(SHOWN, len(chosen)))})

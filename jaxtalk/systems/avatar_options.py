@@ -1,0 +1,55 @@
+"""What `jaxtalk avatar` can be told. Imports nothing heavy, so that `--help` answers at once."""
+
+import dataclasses
+from pathlib import Path
+from typing import Annotated, Literal
+
+import tyro
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class FitOptions:
+    """Makes an avatar of one person from a video: a still camera, one face, half a minute or more of speech.
+
+    jaxtalk avatar fit me.mp4 -o me/
+
+    An interrupted run goes on where it stopped. me/avatar.safetensors and me/person.npz are the avatar; me/data is
+    what the video was made into and me/checkpoints the training's, which can be deleted when it is done.
+    """
+
+    video: tyro.conf.Positional[Path]
+    """A video of one person who talks, before a camera that does not move."""
+    output: Annotated[Path, tyro.conf.arg(aliases=["-o"])] = Path("person")
+    """Folder for the avatar."""
+    size: int = 256
+    """Pixels of the square that is learnt."""
+    steps: int = 8000
+    """Training steps; a step takes a quarter of a second on two cores."""
+    track: Path | None = None
+    """The face in every frame (.npz), where it was followed before."""
+    tracker: str | None = None
+    """mediapipe:PATH.task instead of the built-in networks (extra mediapipe)."""
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class RenderOptions:
+    """Makes an avatar say what a recording says.
+
+    jaxtalk avatar render me/ speech.wav -o out.mp4
+    """
+
+    person: tyro.conf.Positional[Path]
+    """Folder that `jaxtalk avatar fit` made."""
+    speech: tyro.conf.Positional[Path]
+    """A sound file, or a video: its sound."""
+    output: Annotated[Path, tyro.conf.arg(aliases=["-o"])] = Path("avatar.mp4")
+    """Video to write (.mp4, .mov)."""
+    pose: Literal["video", "still"] = "video"
+    """The head moves as in the person's video, forth and back, or keeps its usual pose."""
+    blink: Literal["video", "none"] = "video"
+    """Eyes as in the video at that pose, or open."""
+    mouth: float = 1.0
+    """Factor on what the mouth does."""
+    background: Path | None = None
+    """A picture to stand before; the video's own background if not given."""
+    seed: int = 0

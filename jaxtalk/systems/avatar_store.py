@@ -1,0 +1,93 @@
+"""An avatar as two files that can be carried elsewhere: its field, and what of the person's video drawing needs.
+
+person/avatar.safetensors   parameters and occupancy
+person/person.npz           camera, face, poses, eyes, landmarks' mean and spread, background
+"""
+
+import dataclasses
+import zipfile
+from pathlib import Path
+
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Float32, UInt8
+
+from jaxtalk.data.person_video import PersonVideo
+from jaxtalk.errors import InputError
+from jaxtalk.face.camera import Pinhole
+from jaxtalk.io import output, weights
+from jaxtalk.models import radnerf
+from jaxtalk.render.march import Lattice
+from jaxtalk.render.occupancy import Cells
+from jaxtalk.systems.avatar_field import Avatar
+
+FIELD, PERSON = "avatar.safetensors", "person.npz"
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Person:
+    """What of a video an avatar needs when it is drawn. t: the frames that were learnt from."""
+
+    camera: Float32[np.ndarray, "4"]  # focal length, centre, distance
+    identity: Float32[np.ndarray, "i"]
+    expression: Float32[np.ndarray, "t e"]
+    angles: Float32[np.ndarray, "t 3"]
+    translation: Float32[np.ndarray, "t 3"]
+    eyes: Float32[np.ndarray, "t"]
+    mean: Float32[np.ndarray, "68 3"]  # of the fitted face's points
+    spread: Float32[np.ndarray, "68 3"]
+    background: UInt8[np.ndarray, "s s 3"]
+    most: int  # samples on a ray
+
+    @property
+    def pinhole(self) -> Pinhole:
+        focal, x, y, distance = jnp.asarray(self.camera)
+        return Pinhole(focal, jnp.stack([x, y]), distance)
+
+
+def save(folder: Path, variables: dict, network: radnerf.Config, lattice: Lattice, video: PersonVideo, note: str):
+    """Writes both files; `variables` are parameters, and occupancy under `batch_stats`."""
+    made = weights.Weights(
+        variables=variables,
+        name="avatar",
+        config=weights.config_values(network),
+        licence="that of the video it was made of",
+        note=note,
+    )
+    weights.save(folder / FIELD, made)
+    chosen, face, (mean, spread) = video.train, video.face, video.normal
+    person = Person(
+        camera=face["camera"],
+        identity=face["identity"],
+        **{name: face[name][chosen] for name in ("expression", "angles", "translation")},
+        eyes=video.eyes[chosen],
+        mean=mean,
+        spread=spread,
+        background=video.background,
+        most=lattice.most,
+    )
+    with output.atomic(folder / PERSON) as to, to.open("wb") as file:
+        np.savez_compressed(file, **{f.name: getattr(person, f.name) for f in dataclasses.fields(Person)})
+
+
+def load(folder: Path) -> tuple[Avatar, dict, Person]:
+    """The avatar in a folder, its variables and its person.
+
+    Raises:
+        InputError: the folder holds none.
+    """
+    folder = Path(folder)
+    if not (folder / FIELD).is_file() or not (folder / PERSON).is_file():
+        raise InputError(f"{folder}: holds no avatar ({FIELD} and {PERSON}); make one with jaxtalk avatar fit")
+    stored = weights.load(folder / FIELD)
+    try:
+        with np.load(folder / PERSON, allow_pickle=False) as file:
+            person = Person(
+                **{f.name: file[f.name] for f in dataclasses.fields(Person) if f.name != "most"}, most=int(file["most"])
+            )
+    except (OSError, EOFError, KeyError, ValueError, zipfile.BadZipFile) as error:
+        raise InputError(f"{folder / PERSON}: is damaged ({error}); take it from where it was made") from error
+    network = radnerf.RadNerf(weights.config(radnerf.Config, stored))
+    side = stored.variables["batch_stats"]["occupancy"].shape[1]
+    lattice = Lattice(cells=Cells(side=side), most=person.most, growth=0.0)
+    return Avatar(network, lattice, person.pinhole, len(person.background)), stored.variables, person

@@ -1,0 +1,133 @@
+"""`jaxtalk avatar`: an avatar is kept, carried and drawn; wrong input is one line."""
+
+import dataclasses
+from importlib import resources
+from pathlib import Path
+
+import av
+import golden_fixture
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+import soundfile
+
+from jaxtalk import cli
+from jaxtalk.data.person_video import PersonVideo
+from jaxtalk.face import builtin
+from jaxtalk.models.radnerf import Config, RadNerf
+from jaxtalk.render import grid_encoding, occupancy
+from jaxtalk.render.march import Lattice
+from jaxtalk.render.occupancy import Cells
+from jaxtalk.systems import avatar_render, avatar_store
+from jaxtalk.systems.avatar_options import RenderOptions
+
+SIZE, FRAMES = 32, 24
+
+
+@pytest.fixture(scope="module")
+def video(tmp_path_factory) -> PersonVideo:
+    """What drawing needs of a prepared video: a face that nods and blinks."""
+    folder, model = tmp_path_factory.mktemp("data"), builtin.model()
+    time = np.linspace(0, 1, FRAMES, dtype=np.float32)
+    expression = np.random.default_rng(0).uniform(0, 0.5, (FRAMES, 52)).astype(np.float32)
+    still = np.zeros((FRAMES, 3), np.float32)
+    np.savez(
+        folder / "face.npz",
+        identity=np.zeros(model.identity.shape[0], np.float32),
+        expression=expression,
+        angles=still + 0.1 * time[:, None],
+        translation=still,
+        camera=np.array([60, SIZE / 2, SIZE / 2, 1.0], np.float32),
+        points=np.asarray(model.vertices(expression=jnp.asarray(expression))[:, model.landmarks]),
+        eyes=time,
+    )
+    np.savez(
+        folder / "background.npz", picture=np.full((SIZE, SIZE, 3), 90, np.uint8), seen=np.ones((SIZE, SIZE), bool)
+    )
+    return PersonVideo(folder, {"frames": FRAMES, "size": SIZE, "sound": False})
+
+
+@pytest.fixture(scope="module")
+def person(video, tmp_path_factory) -> Path:
+    def grid(dims):
+        return grid_encoding.Config(dims=dims, levels=2, finest=32, log2_rows=8)
+
+    config = Config(position_grid=grid(3), ambient_grid=grid(2), torso_grid=grid(2), width=8, geometry=8, frames=3)
+    config = dataclasses.replace(config, eyes=True)
+    lattice = Lattice(cells=Cells(side=16), most=32, growth=0.0)
+    given = ((5, 1, 204), (1, 3), (1, 3), (1, 2), (6,), (), (1,))
+    inputs = [jnp.zeros(shape, jnp.int32 if shape == () else jnp.float32) for shape in given]
+    abstract = jax.eval_shape(RadNerf(config).init, jax.random.key(0), *inputs)
+    params = jax.tree.map(jnp.asarray, golden_fixture.variables(abstract)["params"])
+    ball = jnp.where(jnp.linalg.norm(occupancy.places(lattice.cells), axis=-1) < 0.5, 100.0, 0.0)
+    folder = tmp_path_factory.mktemp("person")
+    variables = {"params": params, "batch_stats": {"occupancy": ball}}
+    avatar_store.save(folder, variables, config, lattice, video, "made by a test")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def speech(tmp_path_factory) -> Path:
+    samples, rate = soundfile.read(Path(str(resources.files("jaxtalk") / "samples" / "speech.flac")))
+    path = tmp_path_factory.mktemp("speech") / "a word.wav"
+    soundfile.write(path, samples[rate : int(1.4 * rate)], rate)
+    return path
+
+
+def test_what_is_kept_is_what_was_made(person, video):
+    avatar, variables, kept = avatar_store.load(person)
+    assert avatar.size == SIZE and avatar.lattice.most == 32 and avatar.network.config.width == 8
+    np.testing.assert_array_equal(kept.angles, video.face["angles"][video.train])
+    np.testing.assert_allclose(kept.mean, video.normal[0], atol=1e-6)
+    assert variables["batch_stats"]["occupancy"].shape == (1, 16, 16, 16)
+
+
+def test_an_avatar_speaks(person, speech, tmp_path, capsys):
+    cli.main(["avatar", "render", str(person), str(speech), "-o", str(tmp_path / "out.mp4")])
+    assert capsys.readouterr().out.strip() == str(tmp_path / "out.mp4")
+    with av.open(str(tmp_path / "out.mp4")) as file:
+        picture = file.streams.video[0]
+        assert (picture.width, picture.height, picture.frames) == (SIZE, SIZE, 10)
+        assert file.streams.audio and "synthetic" in file.metadata["comment"]
+        frames = np.stack([frame.to_ndarray(format="rgb24") for frame in file.decode(video=0)]).astype(float)
+    assert np.abs(np.diff(frames, axis=0)).max() > 2  # something moves
+    assert (tmp_path / "out.mp4.json").is_file()
+
+
+def test_landmarks_are_those_of_the_fitted_face_and_stay_near_the_person_s_own(person, video, speech):
+    _, _, kept = avatar_store.load(person)
+    points = avatar_render.landmarks(kept, jnp.asarray(kept.expression))
+    np.testing.assert_allclose(points, video.points[video.train], atol=1e-5)
+    wave = np.asarray(soundfile.read(speech)[0], np.float32)
+    loud = RenderOptions(person=person, speech=speech, mouth=4.0)
+    told = avatar_render.told(kept, wave, loud, smoothed=5)
+    assert np.isfinite(told.windows).all() and np.abs(told.windows).max() <= 2.5 + 1e-3
+    still = avatar_render.told(kept, wave, dataclasses.replace(loud, pose="still", blink="none"), smoothed=5)
+    assert np.ptp(np.asarray(still.rotation), axis=0).max() == 0 and np.ptp(np.asarray(still.eyes)) == 0
+
+
+def test_the_clip_is_played_forth_and_back():
+    assert avatar_render.forth_and_back(4, 9).tolist() == [0, 1, 2, 3, 2, 1, 0, 1, 2]
+    assert avatar_render.forth_and_back(1, 3).tolist() == [0, 0, 0]
+
+
+@pytest.mark.parametrize("kind", ["no avatar", "damaged", "mouth", "suffix"])
+def test_wrong_input_is_one_line_and_nothing_is_written(kind, person, speech, tmp_path, capsys):
+    folder, out, more = person, tmp_path / "out.mp4", []
+    if kind == "no avatar":
+        folder = tmp_path
+    elif kind == "damaged":
+        folder = tmp_path / "person"
+        folder.mkdir()
+        (folder / avatar_store.FIELD).write_bytes((person / avatar_store.FIELD).read_bytes())
+        (folder / avatar_store.PERSON).write_bytes(b"PK not really")
+    elif kind == "mouth":
+        more = ["--mouth", "9"]
+    else:
+        out = tmp_path / "out.gif"
+    with pytest.raises(SystemExit) as stopped:
+        cli.main(["avatar", "render", str(folder), str(speech), "-o", str(out), *more])
+    (line,) = capsys.readouterr().err.strip().splitlines()
+    assert stopped.value.code == 2 and not out.exists()
+    assert {"no avatar": "holds no avatar", "damaged": "is damaged", "mouth": "--mouth", "suffix": ".mp4"}[kind] in line
