@@ -76,6 +76,7 @@ def test_coefficients_stay_within_bounds_whatever_is_asked(on):
     assert expression.min() == 0 and expression.max() == 1
 
 
+@pytest.mark.slow
 def test_shapes_of_unknown_names_may_go_to_both_sides():
     """A model like the Basel face: components instead of named shapes."""
     import dataclasses
@@ -104,6 +105,7 @@ def test_solving_is_differentiable(on):
     assert float(loss(1.0)) == pytest.approx((value(1 + step) - value(1 - step)) / (2 * step), rel=0.05)
 
 
+@pytest.mark.slow
 def test_one_stream_opens_the_lips_of_two_faces_alike(on, talking, published):
     model = ict.load(published / "ict_facekit.npz")
     other = fap_motion.shapes(model)

@@ -61,6 +61,7 @@ def test_what_drives_an_unusual_face_is_measured_on_it():
     assert_measures_what_drives(fap_points.rig(builtin.model(), identity), 1)
 
 
+@pytest.mark.slow
 def test_what_drives_ict_is_measured_on_it(published):
     assert_measures_what_drives(fap_points.rig(ict.load(published / "ict_facekit.npz")), 2)
 

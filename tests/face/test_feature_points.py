@@ -75,6 +75,7 @@ def test_a_jaw_that_turns_about_its_hinge_measures_as_opening_and_nothing_else(f
     assert np.abs(np.delete(faps, fap.COLUMN["open_jaw"])).max() < 0.1
 
 
+@pytest.mark.slow
 def test_measuring_is_differentiable_and_maps_over_frames(features):
     gathered = features.neutral[None] + 1e-3 * jax.random.normal(jax.random.key(0), (4, *features.neutral.shape))
     one_by_one = jnp.stack([features.measure(frame) for frame in gathered])

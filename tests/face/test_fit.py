@@ -110,6 +110,7 @@ def test_nothing_to_see_gives_a_finite_neutral_face(model):
     np.testing.assert_allclose(found.expression, 0.0, atol=1e-6)
 
 
+@pytest.mark.slow
 def test_gradient_with_respect_to_landmarks_is_finite_and_true(model, seen):
     def yaw(landmarks):
         return fit.fit(model, landmarks).angles[1]

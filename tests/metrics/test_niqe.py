@@ -82,6 +82,7 @@ def test_half_the_size_is_the_cubic_with_antialiasing():
     np.testing.assert_allclose(wave, gain * jnp.cos(place[::2] + np.pi * 0.125)[4:-4], atol=1e-5)
 
 
+@pytest.mark.slow
 def test_a_pristine_model_is_the_mean_and_covariance_of_sharp_patches(distorted):
     corners = [(slice(down, down + 240), slice(right, right + 240)) for down in (0, 48) for right in (0, 48)]
     photographs = [np.asarray(picture[corner]) for picture in distorted[:5] for corner in corners]

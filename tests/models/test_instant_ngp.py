@@ -5,6 +5,7 @@ import dataclasses
 import jax
 import jax.numpy as jnp
 import numpy as np
+import pytest
 
 from jaxtalk.models.instant_ngp import Config, Field
 from jaxtalk.render import compositing, grid_encoding
@@ -22,6 +23,7 @@ def test_density_does_not_depend_on_where_it_is_seen_from_but_colour_does():
     assert np.abs(colour - other).max() > 1e-3 and (colour >= 0).all() and (colour <= 1).all() and (density > 0).all()
 
 
+@pytest.mark.slow
 def test_gradients_are_finite_normals_come_out_and_bfloat16_stays_close():
     points = jax.random.uniform(jax.random.key(0), (6, 3), minval=-2, maxval=2)
     directions = jnp.broadcast_to(jnp.array([0.0, 0.6, -0.8]), points.shape)

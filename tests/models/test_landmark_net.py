@@ -3,6 +3,7 @@
 import jax
 import jax.numpy as jnp
 import numpy as np
+import pytest
 
 from jaxtalk.models import face_detector, landmark_net
 
@@ -28,6 +29,7 @@ def test_space_to_depth_keeps_each_pixel():
     np.testing.assert_array_equal(folded[0, 1, 2], x[0, 2:4, 4:6].reshape(-1))
 
 
+@pytest.mark.slow
 def test_detector_moves_with_the_picture():
     """Fully convolutional: a picture moved by one cell gives the answer moved by one cell, away from the border."""
     net = face_detector.FaceDetector(face_detector.Config())

@@ -63,6 +63,7 @@ def test_both_towers_answer_for_the_same_moment(params):
         assert 50 in moved and moved.min() >= 42 and moved.max() <= 58 and abs(moved.mean() - 50) <= 1
 
 
+@pytest.mark.slow
 def test_learns_to_tell_synced_from_shifted_speech_of_others(params):
     """After a few steps the right shift of unseen clips is found far more often than by chance (one in 11)."""
     network, optimizer = lip_sync_net.LipSyncNet(CONFIG), optax.adam(1e-2)

@@ -41,6 +41,7 @@ def test_a_clip_goes_through_as_its_windows_do_one_by_one(small):
     assert whole.yaw.shape == (2, 9, 66) and whole.expression.shape == (2, 9, 15, 3)
 
 
+@pytest.mark.slow
 def test_a_portrait_is_a_clip_of_one_frame(small):
     config, variables, clip = small
     still = motion_mapping.padded(config, clip[:, :1])

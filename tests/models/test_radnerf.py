@@ -98,6 +98,7 @@ def test_shared_inputs_are_as_in_every_row():
     np.testing.assert_allclose(out, Mlp((8, 2)).apply(params, told), atol=1e-6)
 
 
+@pytest.mark.slow
 def test_every_parameter_has_a_finite_gradient_in_both_modes_and_bfloat16_stays_close():
     inputs = _inputs(SMALL, 9)
     params = RadNerf(SMALL).init(jax.random.key(0), *inputs)

@@ -7,6 +7,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
+import pytest
 
 from jaxtalk.losses import contrastive
 from jaxtalk.models import hubert_pretrain, time_mask, wav2vec2_pretrain
@@ -46,6 +47,7 @@ def learn(loss, network, *given, steps=60):
     return values, gradients[0]
 
 
+@pytest.mark.slow
 def test_wav2vec2_learns_which_code_is_a_frames_own():
     network = wav2vec2_pretrain.Wav2Vec2(
         wav2vec2_pretrain.Config(encoder=ENCODER, groups=2, entries=8, code_width=16, width=16)

@@ -4,6 +4,7 @@ import golden_fixture
 import jax
 import jax.numpy as jnp
 import numpy as np
+import pytest
 
 from jaxtalk.audio import mel
 from jaxtalk.convert import syncnet as convert
@@ -27,6 +28,7 @@ def test_golden_embeddings():
     np.testing.assert_allclose(score, cosines.mean(), atol=1e-5)
 
 
+@pytest.mark.slow
 def test_it_learns_from_its_loss_with_every_parameter():
     """The tower of the sound, towards faces that stay as they are."""
     model = wav2lip_syncnet.SyncExpert(wav2lip_syncnet.Config(width=1))

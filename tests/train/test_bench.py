@@ -51,7 +51,10 @@ def test_every_part_is_timed(told):
     assert found.keys() == {"loader", "step", "end_to_end"} | checkpoints
     assert [json.loads(line) for line in path.read_text().splitlines()] == list(found.values())
     for line in found.values():
-        assert 0 < line["best_s"] <= line["median_s"] and line["mesh"] == "slice 1 x data 1 x fsdp 8 x tensor 1"
+        assert (
+            0 < line["best_s"] <= line["median_s"]
+            and line["mesh"] == "slice 1 x data 1 x fsdp 8 x sequence 1 x tensor 1"
+        )
         assert line["environment"]["devices"] == 8 and line["environment"]["jax"] == jax.__version__
         assert (line["config"], line["command"]) == ("toy", "jaxtalk bench as asked")
     for name in ("loader", "step", "end_to_end"):

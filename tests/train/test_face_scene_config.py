@@ -43,6 +43,7 @@ def _losses(devices):
     return losses
 
 
+@pytest.mark.slow
 def test_eight_devices_train_as_one():
     one, eight = _losses(1), _losses(8)
     np.testing.assert_allclose(one, eight, rtol=2e-4)
