@@ -24,7 +24,7 @@ class FitOptions:
     size: int = 256
     """Pixels of the square that is learnt."""
     steps: int = 8000
-    """Training steps; a step takes a quarter of a second on two cores."""
+    """Training steps; a step takes 0.4 s on two cores."""
     track: Path | None = None
     """The face in every frame (.npz), where it was followed before."""
     tracker: str | None = None
