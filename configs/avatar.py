@@ -133,7 +133,7 @@ class Task:
         variables = self.avatar.network.init(
             rng, moment.windows, nowhere, nowhere, nowhere[:, :2], moment.pose, jnp.int32(0), moment.eyes
         )
-        grid = {"occupancy": avatar_field.empty_grid(self.config.lattice)}
+        grid = {"occupancy": occupancy.full(self.config.lattice.cells)}
         return train_state.create(variables | {"batch_stats": grid}, self.optimizer, rng)
 
     def loss(self, params, stats, batch, rng):

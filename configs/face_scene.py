@@ -107,7 +107,7 @@ class Task:
 
     def init(self, rng):
         place = jnp.zeros((1, 3))
-        full = jnp.full(self.config.lattice.cells.shape, 2 * occupancy.HIGHEST)  # all space, until it is known better
+        full = occupancy.full(self.config.lattice.cells)
         variables = self.network.init(rng, place, place) | {"batch_stats": {"occupancy": full}}
         return train_state.create(variables, self.optimizer, rng)
 
@@ -118,8 +118,7 @@ class Task:
         return lambda points: self.network.apply({"params": params}, points, method="density")[0]
 
     def space(self, grid) -> volume.Box:
-        bound = jnp.full(3, self.config.network.bound)
-        return volume.Box(-bound, bound, occupancy.dilate(occupancy.occupied(grid)))
+        return volume.around(grid, self.config.network.bound)
 
     def loss(self, params, stats, batch, rng):
         config, moved = self.config, jax.random.split(rng)

@@ -27,7 +27,6 @@ import functools
 import hashlib
 import json
 from pathlib import Path
-from typing import Literal
 
 import jax
 import jax.numpy as jnp
@@ -66,17 +65,9 @@ SIZES = {
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class Config:
+class Config(wav2vec2.Pretraining):
     """Trains a speech encoder to say to which cluster hidden frames belong. Fields that are None are as in `SIZES`."""
 
-    size: Literal["small", "base", "large"] = "small"
-    """small: for two cores; base: 95 million parameters; large: 317 million, both as published."""
-    corpus: Path = Path("data/corpus")
-    """Folder that `jaxtalk corpus` wrote; it trains on its speech, and probes know its phonemes."""
-    recordings: Path | None = None
-    """Folder of recordings to train on instead, of any size: docs/data.md."""
-    kept: Path | None = None
-    """Folder for what is found out once about recordings, targets too; if not given, .jaxtalk in theirs."""
     teacher: Path | None = None
     """Encoder whose features are clustered, instead of MFCC."""
     teacher_layer: int = 3
@@ -86,27 +77,6 @@ class Config:
     """Weight of the loss on frames that are not hidden, of 1 for both (1 - alpha in eq. 3)."""
     clustered: int = 100_000
     """Frames that k-means sees."""
-    width: int | None = None
-    layers: int | None = None
-    conv_width: int | None = None
-    projection: int | None = None
-    """Of the features that are compared with clusters."""
-    dtype: Literal["float32", "bfloat16"] | None = None
-    """In which the network computes; parameters are float32."""
-    remat: Literal["nothing", "between", "layers"] = "nothing"
-    """What gradients compute again, to save memory: what lies between matrix products (a few per cent more to do), or
-    whole layers (a third more)."""
-    seconds: float | None = None
-    """Length of a piece of speech."""
-    batch: int | None = None
-    """Pieces in a step, on all devices."""
-    steps: int | None = None
-    rate: float | None = None
-    clip: float | None = None
-    """Largest norm of a gradient."""
-    probed: int = 150
-    """Clips that probes are trained on."""
-    seed: int = 0
 
     def filled(self) -> "Config":
         """With a number in every field."""

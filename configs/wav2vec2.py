@@ -70,8 +70,8 @@ SIZES = {
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class Config:
-    """Trains a speech encoder to tell codes of hidden frames from others'. Fields that are None are as in `SIZES`."""
+class Pretraining:
+    """What both ways of pretraining a speech encoder can be told. Fields that are None are as in their `SIZES`."""
 
     size: Literal["small", "base", "large"] = "small"
     """small: for two cores; base: 95 million parameters; large: 317 million, both as published."""
@@ -80,19 +80,12 @@ class Config:
     recordings: Path | None = None
     """Folder of recordings to train on instead, of any size: docs/data.md."""
     kept: Path | None = None
-    """Folder for what is found out once about recordings; if not given, .jaxtalk in theirs."""
+    """Folder for what is found out once about recordings, targets too; if not given, .jaxtalk in theirs."""
     width: int | None = None
     layers: int | None = None
     conv_width: int | None = None
     projection: int | None = None
-    """In which contexts and codes are compared; as wide are the codes."""
-    entries: int | None = None
-    """Of each of the two codebooks."""
-    distractors: int = 100
-    diversity: float = 0.1
-    """Weight of the diversity loss."""
-    coldest: float | None = None
-    """Temperature of the quantiser at the end; it begins at 2."""
+    """Of what is compared: features with clusters or, as wide, contexts with codes."""
     dtype: Literal["float32", "bfloat16"] | None = None
     """In which the network computes; parameters are float32."""
     remat: Literal["nothing", "between", "layers"] = "nothing"
@@ -109,6 +102,19 @@ class Config:
     probed: int = 150
     """Clips that probes are trained on."""
     seed: int = 0
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Config(Pretraining):
+    """Trains a speech encoder to tell codes of hidden frames from others'. Fields that are None are as in `SIZES`."""
+
+    entries: int | None = None
+    """Of each of the two codebooks."""
+    distractors: int = 100
+    diversity: float = 0.1
+    """Weight of the diversity loss."""
+    coldest: float | None = None
+    """Temperature of the quantiser at the end; it begins at 2."""
 
     def experiment(self) -> Experiment:
         config = filled(self, SIZES)

@@ -45,19 +45,29 @@ def _mlp(name: str, path: str) -> Rule:
 # What renderers keep beside weights: boxes, occupancy, counters. Occupancy is computed anew from the density.
 _STATE = Rule(r"aabb_.*|density_.*|step_counter|.*\.offsets|camera_.*|poses|mean_.*", None)
 
+
+def _head_and_torso(grids: tuple[str, str, str], look: str, codes: tuple[str, str]) -> list[Rule]:
+    """The table of a field in grids, but for its condition; only these names differ between the two projects."""
+    places = ("head/position_grid", "head/ambient_grid", "torso/grid")
+    return [
+        *(Rule(rf"{grid}\.embeddings", f"params/{place}/table") for grid, place in zip(grids, places, strict=True)),
+        _mlp("ambient_net", "head/ambient_mlp"),
+        _mlp("sigma_net", "head/density_mlp"),
+        _mlp("color_net", "head/colour_mlp"),
+        _mlp("torso_deform_net", "torso/bend_mlp"),
+        _mlp(look, "torso/look_mlp"),
+        Rule(codes[0], "params/codes"),
+        Rule(codes[1], "params/torso_codes"),
+        _STATE,
+    ]
+
+
+GENEFACE_CODES = ("individual_embeddings", "torso_individual_codes")
 GENEFACE = [
     *_condition("cond_prenet", "cond_att_net"),
-    Rule(r"position_embedder\.embeddings", "params/head/position_grid/table"),
-    Rule(r"ambient_embedder\.embeddings", "params/head/ambient_grid/table"),
-    Rule(r"torso_embedder\.embeddings", "params/torso/grid/table"),
-    _mlp("ambient_net", "head/ambient_mlp"),
-    _mlp("sigma_net", "head/density_mlp"),
-    _mlp("color_net", "head/colour_mlp"),
-    _mlp("torso_deform_net", "torso/bend_mlp"),
-    _mlp("torso_canonicial_net", "torso/look_mlp"),  # spelt so
-    Rule("individual_embeddings", "params/codes"),
-    Rule("torso_individual_codes", "params/torso_codes"),
-    _STATE,
+    *_head_and_torso(
+        ("position_embedder", "ambient_embedder", "torso_embedder"), "torso_canonicial_net", GENEFACE_CODES
+    ),  # "canonicial": spelt so
 ]
 
 LM3D_NERF = [
@@ -69,19 +79,10 @@ LM3D_NERF = [
 ]
 
 
+RADNERF_CODES = ("individual_codes", "individual_codes_torso")
 RADNERF = [
     *_condition("audio_net", "audio_att_net"),
-    Rule(r"encoder\.embeddings", "params/head/position_grid/table"),
-    Rule(r"encoder_ambient\.embeddings", "params/head/ambient_grid/table"),
-    Rule(r"torso_encoder\.embeddings", "params/torso/grid/table"),
-    _mlp("ambient_net", "head/ambient_mlp"),
-    _mlp("sigma_net", "head/density_mlp"),
-    _mlp("color_net", "head/colour_mlp"),
-    _mlp("torso_deform_net", "torso/bend_mlp"),
-    _mlp("torso_net", "torso/look_mlp"),
-    Rule("individual_codes", "params/codes"),
-    Rule("individual_codes_torso", "params/torso_codes"),
-    _STATE,
+    *_head_and_torso(("encoder", "encoder_ambient", "torso_encoder"), "torso_net", RADNERF_CODES),
 ]
 
 ADNERF_PARTS = {
@@ -138,15 +139,12 @@ def _adnerf(source, state, table, encoder: str, condition: condition_encoder.Con
 
 def geneface_variables(source: str | Path, state: Mapping[str, np.ndarray]) -> tuple[dict[str, Any], radnerf.Config]:
     """GeneFace's fields in grids (`lm3d_radnerf`, without a torso, and `lm3d_radnerf_torso`)."""
-    names = ("cond_prenet", "cond_att_net", "individual_embeddings", "torso_individual_codes")
-    return _radnerf(source, state, GENEFACE, names, window=1)
+    return _radnerf(source, state, GENEFACE, ("cond_prenet", "cond_att_net", *GENEFACE_CODES), window=1)
 
 
 def radnerf_variables(source: str | Path, state: Mapping[str, np.ndarray]) -> tuple[dict[str, Any], radnerf.Config]:
     """RAD-NeRF's (`ngp_*.pth`), which hears 16 rows of audio features in 8 windows; with or without a torso."""
-    return _radnerf(
-        source, state, RADNERF, ("audio_net", "audio_att_net", "individual_codes", "individual_codes_torso"), window=16
-    )
+    return _radnerf(source, state, RADNERF, ("audio_net", "audio_att_net", *RADNERF_CODES), window=16)
 
 
 def _radnerf(source, state, table, names: tuple[str, str, str, str], window: int):

@@ -92,6 +92,16 @@ def track(task: str | Path, frames: Iterable[UInt8[np.ndarray, "h w 3"]], fps: f
     return Track(landmarks=landmarks, confidence=known.astype(np.float32), size=size, fps=fps)
 
 
+def task_file(tracker: str | None) -> Path | None:
+    """The landmarker's file in what `--tracker` says; None without one."""
+    if tracker is None:
+        return None
+    kind, _, path = tracker.partition(":")
+    if kind != "mediapipe" or not path:
+        raise InputError(f"--tracker {tracker}: must be mediapipe:PATH.task")
+    return Path(path)
+
+
 def check(task: str | Path) -> None:
     """Warns if the model file is not the one that jaxtalk was tested with; InputError if it cannot be one."""
     try:

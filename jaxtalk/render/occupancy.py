@@ -47,6 +47,11 @@ def empty(cells: Cells) -> Float[Array, "c h h h"]:
     return jnp.zeros(cells.shape)
 
 
+def full(cells: Cells) -> Float[Array, "c h h h"]:
+    """All of space, until it is known better."""
+    return jnp.full(cells.shape, 2 * HIGHEST)
+
+
 def places(cells: Cells, rng: PRNGKeyArray | None = None) -> Float[Array, "c h h h 3"]:
     """A point in each cell: its centre or, with `rng`, anywhere in it."""
     axis = (2 * jnp.arange(cells.side) + 1) / cells.side - 1

@@ -14,9 +14,9 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int, PRNGKeyArray, PyTree
 
-from jaxtalk.render import compositing, march, ray_samples
+from jaxtalk.render import compositing, march, occupancy, ray_samples
 from jaxtalk.render.compositing import Composite
-from jaxtalk.render.march import Lattice, Packed, Samples
+from jaxtalk.render.march import Lattice, Packed
 from jaxtalk.render.march_rounds import by_rounds
 from jaxtalk.render.rays import Rays, box
 
@@ -32,13 +32,17 @@ class Box(NamedTuple):
     occupied: Bool[Array, "c h h h"]
 
 
+def around(grid: Float[Array, "c h h h"], bound: float) -> Box:
+    """The cube of plus and minus `bound`, occupied where the grid says or next to it."""
+    corner = jnp.full(3, bound)
+    return Box(-corner, corner, occupancy.dilate(occupancy.occupied(grid)))
+
+
 class Marched(NamedTuple):
-    """What rays see, and the samples that it came from. Depth counts the ends of steps, as RAD-NeRF's does."""
+    """What rays see, and how the budget was used. Depth counts the ends of steps, as RAD-NeRF's does."""
 
     seen: Composite
-    samples: Samples
     packed: Packed
-    density: Float[Array, "r s"]
 
 
 def marched(
@@ -60,7 +64,7 @@ def marched(
     points, directions = _asked(rays, packed.ray, march.pick(packed, samples.distance), lattice)
     density, values = (march.unpack(packed, each, lattice.most) for each in field(points, directions))
     seen = compositing.composite(density, samples.width, values, samples.end)
-    return Marched(seen, samples, packed, density)
+    return Marched(seen, packed)
 
 
 def marched_in_rounds(field: Field, rays: Rays, space: Box, lattice: Lattice) -> Composite:

@@ -11,7 +11,7 @@ import numpy as np
 from jaxtyping import Array, Float, UInt8
 
 from jaxtalk.errors import InputError
-from jaxtalk.face import builtin, detect, fit
+from jaxtalk.face import builtin, detect, fit, mediapipe_tracker
 from jaxtalk.face.model import FaceModel
 from jaxtalk.face.motion import Motion
 from jaxtalk.io import image, video
@@ -108,17 +108,12 @@ def landmarks(options: TalkOptions, picture: UInt8[np.ndarray, "h w 3"]) -> Floa
 
 
 @functools.cache
-def _mediapipe(path: str):
-    from jaxtalk.face import mediapipe_tracker
-
-    return mediapipe_tracker.Tracker(Path(path))
+def _mediapipe(task: Path):
+    return mediapipe_tracker.Tracker(task)
 
 
 def finder(options: TalkOptions):
     """A function from a picture to the landmarks of its faces, the largest first."""
     if options.tracker is None:
         return lambda picture: [face.landmarks for face in detect.faces(picture)]
-    kind, _, path = options.tracker.partition(":")
-    if kind != "mediapipe" or not path:
-        raise InputError(f"--tracker {options.tracker}: must be mediapipe:PATH.task")
-    return _mediapipe(path)
+    return _mediapipe(mediapipe_tracker.task_file(options.tracker))

@@ -16,8 +16,8 @@ from jaxtyping import Array, Float
 from jaxtalk.face import rotation as rotations
 from jaxtalk.face.camera import Pinhole
 from jaxtalk.models.radnerf import RadNerf
-from jaxtalk.render import compositing, occupancy, rays, volume
-from jaxtalk.render.march import Lattice, unpack
+from jaxtalk.render import compositing, rays, volume
+from jaxtalk.render.march import Lattice
 
 UNIT = 0.2  # metres in a unit of the field's space: a head with its hair lies within plus and minus one
 
@@ -64,8 +64,7 @@ class Avatar(NamedTuple):
     size: int
 
     def space(self, grid: Float[Array, "c h h h"]) -> volume.Box:
-        bound = jnp.full(3, self.network.config.bound)
-        return volume.Box(-bound, bound, occupancy.dilate(occupancy.occupied(grid)))
+        return volume.around(grid, self.network.config.bound)
 
     def rays(self, moment: Moment, pixels: Float[Array, "n 2"]) -> rays.Rays:
         """Through places on the picture, in units of the head's own space."""
@@ -116,7 +115,7 @@ class Avatar(NamedTuple):
         """Some pixels of one frame, with derivatives; the head's field is asked `budget` times."""
         field = self.field(params, moment, codes.head)
         marched = volume.marched(field, self.rays(moment, pixels), space, self.lattice, budget, noise)
-        asked = unpack(marched.packed, jnp.ones(budget), self.lattice.most).sum(-1)
+        asked = marched.packed.count.astype(jnp.float32)
         return self._joined(params, moment, codes, pixels, background, marched.seen, asked)
 
     def view(self, params, space: volume.Box, moment: Moment, codes: Codes, pixels, background) -> Drawn:
@@ -143,8 +142,3 @@ class Avatar(NamedTuple):
 def codes(params, frame) -> Codes:
     """Those of a training frame; of frames that nobody knows the first one's are taken, as published."""
     return Codes(params["codes"][frame], params["torso_codes"][frame])
-
-
-def empty_grid(lattice: Lattice) -> Float[Array, "c h h h"]:
-    """All space, until it is known better."""
-    return jnp.full(lattice.cells.shape, 2 * occupancy.HIGHEST)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from jaxtalk.data import person_video
 from jaxtalk.errors import InputError
-from jaxtalk.systems import avatar_store
+from jaxtalk.face import mediapipe_tracker
 from jaxtalk.systems.avatar_options import FitOptions
 from jaxtalk.train import loop
 
@@ -24,17 +24,11 @@ def run(options: FitOptions) -> Path:
         raise InputError(f"--steps {options.steps}: must be at least 1")
     data = options.output / "data"
     person_video.prepare(
-        options.video, data, size=options.size, track=options.track, mediapipe=_landmarker(options.tracker)
+        options.video,
+        data,
+        size=options.size,
+        track=options.track,
+        mediapipe=mediapipe_tracker.task_file(options.tracker),
     )
     loop.run(avatar.Config(person=data, steps=options.steps).experiment(), options.output)
-    avatar_store.load(options.output)
     return options.output
-
-
-def _landmarker(tracker: str | None) -> Path | None:
-    if tracker is None:
-        return None
-    kind, _, path = tracker.partition(":")
-    if kind != "mediapipe" or not path:
-        raise InputError(f"--tracker {tracker}: give mediapipe:PATH.task")
-    return Path(path)

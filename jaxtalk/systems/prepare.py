@@ -32,6 +32,7 @@ from jaxtalk.data import (
 )
 from jaxtalk.data.video_layouts import Source
 from jaxtalk.errors import InputError
+from jaxtalk.face import mediapipe_tracker
 from jaxtalk.io import output, output_folder
 from jaxtalk.systems import mesh_sets, prepare_meshes
 from jaxtalk.systems.prepare_options import PrepareOptions
@@ -88,20 +89,9 @@ def _check(options: PrepareOptions) -> None:
     if options.tracks is not None and not options.tracks.is_dir():
         raise InputError(f"{options.tracks}: is no folder; give one with tracks, NAME.npz for NAME.mp4")
     if options.tracker is not None:
-        from jaxtalk.face import mediapipe_tracker
-
-        mediapipe_tracker.check(_landmarker(options))
+        mediapipe_tracker.check(mediapipe_tracker.task_file(options.tracker))
     if options.beam:
         on_beam.check()
-
-
-def _landmarker(options: PrepareOptions) -> Path | None:
-    if options.tracker is None:
-        return None
-    kind, _, path = options.tracker.partition(":")
-    if kind != "mediapipe" or not path:
-        raise InputError(f"--tracker {options.tracker}: must be mediapipe:PATH.task")
-    return Path(path)
 
 
 def _smallest(options: PrepareOptions) -> int:
@@ -161,7 +151,7 @@ def _work(options: PrepareOptions, stage: Path, blocks: list[Block]) -> None:
         longest=options.longest,
         shortest=options.shortest,
         tracks=options.tracks,
-        mediapipe=_landmarker(options),
+        mediapipe=mediapipe_tracker.task_file(options.tracker),
     )
     prepare = functools.partial(talking_clip.stage, stage, demands)
     finish = functools.partial(write_block, stage, options.held_out)
