@@ -3,7 +3,7 @@
 x [..., w] --nearest of k codes--> index, and the code [..., w]
 
 The replacement has no gradient, so x gets that of the code (`straight_through`). The codes learn by gradients of the
-codebook loss (`jaxtalk.losses.codebook`), or, instead of them, as moving averages of what was given to each (`Averages`;
+codebook loss (`jaxtalk.losses.codebook`) or, in their place, as moving averages of what was given to each (`Averages`;
 the paper's appendix A.1). Codes that nothing comes to stay what they are for ever; `revive` moves them to where vectors
 are. How many are in use, and how evenly: `jaxtalk.metrics.codebook`.
 """
