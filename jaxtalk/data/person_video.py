@@ -13,26 +13,28 @@
     FOLDER/person.json      what there is; written last
 
 Each file appears whole or not at all and is made only where it is missing, so an interrupted run goes on at the step
-that was broken off. A finished folder is used again if the settings are the same: video, track and MediaPipe's model by
-SHA-256, side of the pictures, version.
+that was broken off; following, cutting and labelling go on within it, from what is kept in followed.npz and *.part. The
+bytes are the same as without the interruption. A finished folder is used again if the settings are the same: video,
+track and MediaPipe's model by SHA-256, side of the pictures, version.
 """
 
 import dataclasses
 import functools
 import hashlib
+import itertools
 import json
 import logging
-from collections.abc import Callable
+import shutil
+from collections.abc import Iterator
 from pathlib import Path
 
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Bool, Float, Int16, UInt8
 from PIL import Image
-from tqdm import tqdm
 
 from jaxtalk.audio import load
-from jaxtalk.data import person_labels, person_scan, record_blocks, still_background
+from jaxtalk.data import kept_steps, person_labels, person_scan, still_background
 from jaxtalk.data.clip import FPS, RATE, SAMPLES_PER_FRAME
 from jaxtalk.data.person_scan import Scan
 from jaxtalk.data.video_pieces import Square
@@ -45,12 +47,14 @@ from jaxtalk.io import output, video
 log = logging.getLogger("jaxtalk")
 
 VERSION = "1.0.0"
-SETTINGS, NOTE = "settings.json", "person.json"
+SETTINGS, FOLLOWED, NOTE = "settings.json", "followed.npz", "person.json"
 FACE = ("identity", "expression", "angles", "translation", "camera", "landmarks", "points", "eyes", "seen", "quality")
 SILENT = 1e-3  # of full scale
 HELD_OUT = 16 / 71  # share of the clip, at its end, that is for testing: GeneFace keeps about a tenth to a fifth
 WIDE_OPEN = 0.95  # quantile of a clip's eye openings that counts as open
 AT_ONCE = 16  # frames that are labelled together
+PIECE = 8 * AT_ONCE  # frames after which what is cut or labelled is kept
+BYTES = 5  # of a pixel of a frame, on the disk: colours and labels
 
 
 @dataclasses.dataclass(frozen=True)
@@ -178,21 +182,19 @@ def prepare(
         raise InputError(f"--size {size}: must be 32 to 1024 pixels")
     info = video.probe(path)
     settings = _settings(path, size, track, mediapipe)
-    fresh = not folder.exists() or (folder.is_dir() and not any(folder.iterdir()))
-    if not fresh:
-        record_blocks.claim(folder, SETTINGS, settings, "prepared person")
-        if (folder / NOTE).is_file():
-            return read(folder)
-    scan = _scan(folder, path, size, track, mediapipe)
-    if fresh:  # not before the video is known to do: a refusal leaves nothing
-        record_blocks.claim(folder, SETTINGS, settings, "prepared person")
-    _once(folder / "scan.npz", lambda to: _save(to, landmarks=scan.landmarks, seen=scan.seen, square=scan.square))
-    _once(folder / "pictures.npy", lambda to: _cut(to, path, scan, size))
-    _once(folder / "face.npz", lambda to: _save(to, **_face(scan, size)))
+    with kept_steps.claimed(folder, SETTINGS, settings, "prepared person", FOLLOWED):
+        scan = _scan(folder, path, size, track, mediapipe)
+    if (folder / NOTE).is_file():
+        return read(folder)
+    shape = (len(scan.seen), size, size)
+    kept_steps.grown(
+        folder / "pictures.npy", (*shape, 3), lambda start: _cut(path, scan, size, start), "cutting", PIECE
+    )
+    kept_steps.once(folder / "face.npz", lambda to: kept_steps.arrays(to, **_face(scan, size)))
     sound = _speech(folder, path, info, len(scan.seen))
     half = PersonVideo(folder, {"frames": len(scan.seen), "size": size, "sound": sound})
-    _once(folder / "labels.npy", lambda to: _label(to, half))
-    _once(folder / "background.npz", lambda to: _background(to, half))
+    kept_steps.grown(folder / "labels.npy", (*shape, 2), lambda start: _label(half, start), "labelling", PIECE)
+    kept_steps.once(folder / "background.npz", lambda to: _background(to, half))
     with output.atomic(folder / NOTE) as to:
         to.write_text(json.dumps(_notes(half, scan, path), indent=1))
     return read(folder)
@@ -211,37 +213,34 @@ def _digest(path: Path) -> str:
         raise InputError(f"{path}: cannot be read ({error.strerror})") from error
 
 
-def _once(path: Path, write: Callable[[Path], None]) -> None:
-    if not path.is_file():
-        with output.atomic(path) as temporary:
-            write(temporary)
-
-
-def _save(path: Path, **arrays) -> None:
-    with path.open("wb") as file:  # numpy would add .npz to the name
-        np.savez(file, **arrays)
-
-
 def _scan(folder, path, size, track, mediapipe) -> Scan:
-    if (folder / "scan.npz").is_file():
-        with np.load(folder / "scan.npz", allow_pickle=False) as known:
-            return Scan(known["landmarks"], known["seen"], Square(*known["square"].tolist()))
-    scan = person_scan.scan(path, track, mediapipe)
-    if 2 * scan.square.side < size:
-        raise InputError(
-            f"{path}: head and shoulders have {scan.square.side} pixels; choose a --size of at most twice that"
-        )
-    return scan
+    file = folder / "scan.npz"
+    if not file.is_file():
+        _room(folder, video.probe(path), size)
+        scan = person_scan.scan(path, track, mediapipe, kept=folder / FOLLOWED)
+        if 2 * scan.square.side < size:
+            raise InputError(
+                f"{path}: head and shoulders have {scan.square.side} pixels; choose a --size of at most twice that"
+            )
+        kept_steps.once(file, lambda to: kept_steps.arrays(to, **scan._asdict()))
+        (folder / FOLLOWED).unlink(missing_ok=True)
+    with np.load(file, allow_pickle=False) as known:
+        return Scan(known["landmarks"], known["seen"], Square(*known["square"].tolist()))
 
 
-def _cut(to: Path, path: Path, scan: Scan, size: int) -> None:
-    pictures = np.lib.format.open_memmap(to, "w+", np.uint8, (len(scan.seen), size, size, 3))
+def _room(folder: Path, info: video.Info, size: int) -> None:
+    """InputError if what the video becomes does not fit on the disk."""
+    wanted, free = BYTES * size**2 * round(info.seconds * FPS) / 1e9, shutil.disk_usage(folder).free / 1e9
+    if wanted > free:
+        raise InputError(f"{folder}: {wanted:.1f} GB are needed there, {free:.1f} are free; use a smaller --size")
+
+
+def _cut(path: Path, scan: Scan, size: int, start: int) -> Iterator[UInt8[np.ndarray, "s s 3"]]:
+    """The square of each frame from `start` on."""
     left, top, side = scan.square
-    frames = zip(range(len(pictures)), video.frames(path, fps=float(FPS)), strict=False)
-    for k, frame in tqdm(frames, "cutting", len(pictures), disable=None):
+    for frame in itertools.islice(video.frames(path, fps=float(FPS)), start, len(scan.seen)):
         cut = Image.fromarray(frame[top : top + side, left : left + side])
-        pictures[k] = np.asarray(cut.resize((size, size), Image.Resampling.LANCZOS))
-    pictures.flush()
+        yield np.asarray(cut.resize((size, size), Image.Resampling.LANCZOS))
 
 
 def _face(scan: Scan, size: int) -> dict[str, np.ndarray]:
@@ -290,7 +289,8 @@ def _speech(folder: Path, path: Path, info: video.Info, frames: int) -> bool:
     return True
 
 
-def _label(to: Path, person: PersonVideo) -> None:
+def _label(person: PersonVideo, start: int) -> Iterator[UInt8[np.ndarray, "s s 2"]]:
+    """The labels of each frame from `start` on."""
     face = person.face
     fitted = fit.Fit(
         *(jnp.asarray(face[name]) for name in ("identity", "expression", "angles", "translation")),
@@ -299,16 +299,14 @@ def _label(to: Path, person: PersonVideo) -> None:
     )
     outlines = head_outline.outlines(builtin.model(), fitted)
     known = person_labels.learn(person.pictures, outlines)
-    labels = np.lib.format.open_memmap(to, "w+", np.uint8, (*person.pictures.shape[:3], 2))
-    for start in tqdm(range(0, person.frames, AT_ONCE), "labelling", unit_scale=AT_ONCE, disable=None):
-        part = slice(start, start + AT_ONCE)
-        labels[part] = person_labels.label(person.pictures[part], outlines[part], known)
-    labels.flush()
+    for first in range(start, person.frames, AT_ONCE):
+        part = slice(first, first + AT_ONCE)
+        yield from person_labels.label(person.pictures[part], outlines[part], known)
 
 
 def _background(to: Path, person: PersonVideo) -> None:
     picture, seen = still_background.picture(person.pictures, person.labels)
-    _save(to, picture=picture, seen=seen)
+    kept_steps.arrays(to, picture=picture, seen=seen)
 
 
 def _notes(person: PersonVideo, scan: Scan, path: Path) -> dict:

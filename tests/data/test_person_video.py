@@ -207,7 +207,7 @@ def test_videos_that_will_not_do_are_refused_before_anything_is_written(tmp_path
             yield track_video.Seen(0, None, track_video.NOBODY)
 
     monkeypatch.setattr(track_video, "detected", nobody)
-    assert "no face is found in more than 3%" in refused(film(tmp_path / "empty.mp4", still(130)), out)
+    assert "at 0.0 s no face is found" in refused(film(tmp_path / "empty.mp4", still(130)), out)
 
 
 def test_a_few_frames_without_a_face_are_kept_and_told(tmp_path, monkeypatch, made):
