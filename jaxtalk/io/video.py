@@ -22,6 +22,7 @@ log = logging.getLogger("jaxtalk")
 LARGEST = 36_000_000  # pixels a frame, somewhat over 8K: more is a broken header or an attack
 HOLD = 60.0  # seconds: a longer still, or a step back, is a broken time stamp
 AAC_RATES = (8_000, 11_025, 12_000, 16_000, 22_050, 24_000, 32_000, 44_100, 48_000, 64_000, 88_200, 96_000)
+OPUS_RATES = (8_000, 12_000, 16_000, 24_000, 48_000)
 
 Frame = UInt8[np.ndarray, "h w 3"]
 
@@ -61,6 +62,8 @@ class Writer:
         InputError: `path` cannot be written or has another suffix, the sound cannot be read, or an absurd size or rate.
     """
 
+    suffixes, layout, channels = (".mp4", ".mov"), "rgb24", 3
+
     def __init__(
         self,
         path: str | Path,
@@ -77,7 +80,7 @@ class Writer:
             raise InputError(f"{path}: {fps} frames a second cannot be written; choose 1 to 240")
         if not (2 <= width <= 16384 and 2 <= height <= 16384 and width * height <= LARGEST):
             raise InputError(f"{path}: {width}x{height} is no size for a video; choose 2 to 8192 pixels a side")
-        self.path = output.check(path, (".mp4", ".mov"))
+        self.path = output.check(path, self.suffixes)
         self.width, self.height = width, height
         self.rate = Fraction(fps).limit_denominator(1001)
         self._sound = _Sound(audio) if audio is not None else None
@@ -92,9 +95,8 @@ class Writer:
         with contextlib.ExitStack() as stack:
             temporary = stack.enter_context(output.atomic(self.path))
             kind = self.path.suffix[1:].lower()
-            self._file = stack.enter_context(
-                av.open(f"file:{temporary}", "w", format=kind, container_options={"movflags": "+faststart"})
-            )
+            options = {"movflags": "+faststart"} if kind in ("mp4", "mov") else {}
+            self._file = stack.enter_context(av.open(f"file:{temporary}", "w", format=kind, container_options=options))
             self._file.metadata.update(self._metadata)
             self._picture = self._add_picture()
             if self._sound:
@@ -104,27 +106,31 @@ class Writer:
         return self
 
     def _add_picture(self):
+        return self._described(self._file.add_stream("libx264", rate=self.rate, options=self._options), "yuv420p")
+
+    def _described(self, stream, pixels: str):
+        """The stream with size, format of pixels and colours."""
         from av.video.reformatter import ColorPrimaries, ColorRange, Colorspace, ColorTrc
 
-        stream = self._file.add_stream("libx264", rate=self.rate, options=self._options)
         stream.width, stream.height = self.width + self.width % 2, self.height + self.height % 2
-        stream.pix_fmt = "yuv420p"
+        stream.pix_fmt = pixels
         coder = stream.codec_context
         coder.color_range, coder.colorspace = ColorRange.MPEG, Colorspace.ITU709
         coder.color_primaries, coder.color_trc = ColorPrimaries.BT709, ColorTrc.BT709
         return stream
 
-    def write(self, frame: Frame) -> None:
+    def write(self, frame: UInt8[np.ndarray, "h w c"]) -> None:
         """Appends one frame [height width 3]."""
         import av
 
-        if frame.shape != (self.height, self.width, 3) or frame.dtype != np.uint8:
-            raise ValueError(f"expected uint8 [{self.height} {self.width} 3], got {frame.dtype} {list(frame.shape)}")
+        shape = (self.height, self.width, self.channels)
+        if frame.shape != shape or frame.dtype != np.uint8:
+            raise ValueError(f"expected uint8 {list(shape)}, got {frame.dtype} {list(frame.shape)}")
         if self.height % 2 or self.width % 2:
             frame = np.pad(frame, ((0, self.height % 2), (0, self.width % 2), (0, 0)), mode="edge")
-        rgb = av.VideoFrame.from_ndarray(np.ascontiguousarray(frame), format="rgb24")
+        rgb = av.VideoFrame.from_ndarray(np.ascontiguousarray(frame), format=self.layout)
         picture = self._reformatter.reformat(
-            rgb, format="yuv420p", dst_colorspace="ITU709", src_color_range="JPEG", dst_color_range="MPEG"
+            rgb, format=self._picture.pix_fmt, dst_colorspace="ITU709", src_color_range="JPEG", dst_color_range="MPEG"
         )
         picture.pts, picture.time_base = self._count, 1 / self.rate
         self._file.mux(self._picture.encode(picture))
@@ -162,9 +168,10 @@ class _Sound:
         self.pending, self.sent = np.zeros((0, self.channels), np.float32), 0
 
     def attach(self, file) -> None:
-        rate = min(AAC_RATES, key=lambda aac: (aac < self.rate, abs(aac - self.rate)))  # the next one up
+        name, rates = ("libopus", OPUS_RATES) if file.format.name == "webm" else ("aac", AAC_RATES)
+        rate = min(rates, key=lambda known: (known < self.rate, abs(known - self.rate)))  # the next one up
         self.layout = "stereo" if self.channels == 2 else "mono"
-        self.stream = file.add_stream("aac", rate=rate, layout=self.layout)
+        self.stream = file.add_stream(name, rate=rate, layout=self.layout)
         self.stream.bit_rate = min(96_000, 4 * rate) * (2 if self.channels == 2 else 1)
 
     def write(self, file, seconds: Fraction) -> None:

@@ -36,6 +36,8 @@ class RenderOptions:
     """Makes an avatar say what a recording says.
 
     jaxtalk avatar render me/ speech.wav -o out.mp4
+
+    jaxtalk avatar render me/ speech.wav -o out.webm --background transparent (to lay over something else)
     """
 
     person: tyro.conf.Positional[Path]
@@ -43,13 +45,19 @@ class RenderOptions:
     speech: tyro.conf.Positional[Path]
     """A sound file, or a video: its sound."""
     output: Annotated[Path, tyro.conf.arg(aliases=["-o"])] = Path("avatar.mp4")
-    """Video to write (.mp4, .mov)."""
-    pose: Literal["video", "still"] = "video"
-    """The head moves as in the person's video, forth and back, or keeps its usual pose."""
-    blink: Literal["video", "none"] = "video"
-    """Eyes as in the video at that pose, or open."""
+    """Video to write (.mp4, .mov). Transparent: .mov (ProRes 4444), .webm (VP9), or a folder of PNGs without sound."""
+    size: int | None = None
+    """Pixels of the square video; what was learnt if not given. More is smoother, but not more detailed."""
+    pose: Literal["video", "still", "generated"] = "video"
+    """The head moves as in the person's video, forth and back; keeps its usual pose; or moves with the speech, no
+    wider nor quicker than in the video."""
+    blink: Literal["video", "generated", "none"] = "video"
+    """Eyes as in the video; blinks at random; or open."""
     mouth: float = 1.0
     """Factor on what the mouth does."""
+    smooth: float = 0.08
+    """Seconds (standard deviation of a Gaussian) over which the head's path is smoothed; 0 leaves it."""
     background: Path | None = None
-    """A picture to stand before; the video's own background if not given."""
+    """A picture to stand before, a colour (--background=#00b140), or `transparent`; the video's own if not given."""
     seed: int = 0
+    """Of what is generated: same seed, same head and blinks."""

@@ -1,33 +1,32 @@
 """`jaxtalk avatar render`: an avatar says what a recording says.
 
-speech --listen--> mouth --+--> expression --face--> landmarks, kept near the person's own --field--> frames --> mp4
-the person's video --------+    (eyes, brows, pose)
+speech, person --avatar_moments--> what each frame is drawn from --field--> frames --> mp4, mov; or, with opacity,
+                                                                                      mov, webm, pictures
 """
 
+import json
 import math
+import re
 from pathlib import Path
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 import tqdm
-from jaxtyping import Array, Float
+from jaxtyping import Array, Float, UInt8
 from PIL import Image
 
 from jaxtalk.audio import load as audio
-from jaxtalk.audio import mel
-from jaxtalk.data import avatar_frames
 from jaxtalk.errors import InputError
-from jaxtalk.face import builtin, landmark_projection, rotation
-from jaxtalk.io import image, output, provenance, video, weights
+from jaxtalk.face.camera import Pinhole
+from jaxtalk.io import alpha_video, image, output, provenance, video, weights
 from jaxtalk.render import volume
-from jaxtalk.systems import avatar_field, avatar_store, listen
-from jaxtalk.systems.avatar_field import Moment
+from jaxtalk.systems import avatar_field, avatar_moments, avatar_store, listen
+from jaxtalk.systems.avatar_moments import FPS
 from jaxtalk.systems.avatar_options import RenderOptions
-from jaxtalk.systems.avatar_store import Person
 
-FPS = 25.0
-LAG = 0.2  # of each frame's landmarks is the one before, as GeneFace's fast renderer has it
+TRANSPARENT = Path("transparent")
+FAINT = 1e-3  # opacity below which a pixel has no colour of its own
 
 
 def run(options: RenderOptions) -> Path:
@@ -36,83 +35,75 @@ def run(options: RenderOptions) -> Path:
     Raises:
         InputError: an option, the avatar, the sound, the background or the output is wrong; nothing is written then.
     """
-    if not (math.isfinite(options.mouth) and 0 <= options.mouth <= 4):
-        raise InputError(f"--mouth {options.mouth}: must be 0 to 4")
-    target = output.check(options.output, (".mp4", ".mov"))
+    for name, least, most in (("mouth", 0, 4), ("smooth", 0, 1), ("size", 32, 2048)):
+        value = getattr(options, name)
+        if value is not None and not (math.isfinite(value) and least <= value <= most):
+            raise InputError(f"--{name} {value}: must be {least} to {most}")
+    clear = options.background == TRANSPARENT
+    target = alpha_video.check(options.output) if clear else output.check(options.output, video.Writer.suffixes)
     avatar, variables, person = avatar_store.load(options.person)
+    avatar = enlarged(avatar, options.size or avatar.size)
     wave = audio.load(options.speech)
-    behind = _background(options.background, avatar.size) if options.background else person.background
-    moments = told(person, wave, options, avatar.network.config.condition.smoothed)
-    files = {name: weights.shipped(name) for name in listen.NETWORKS[:1]} | {
-        "avatar": options.person / avatar_store.FIELD
-    }
+    behind = None if clear else _background(options.background, person.background, avatar.size)
+    moments = avatar_moments.told(person, wave, options, avatar.network.config.condition.smoothed)
+    names = listen.NETWORKS[: 2 if options.pose == "generated" else 1]
+    files = {name: weights.shipped(name) for name in names} | {"avatar": options.person / avatar_store.FIELD}
     made = provenance.record(options, files)
-    tags = {"comment": provenance.comment(made)}
-    draw = drawer(avatar, variables, jnp.asarray(behind, jnp.float32) / 255)
-    with video.Writer(target, avatar.size, avatar.size, FPS, audio=options.speech, metadata=tags) as file:
+    draw = drawer(avatar, variables, None if behind is None else jnp.asarray(behind, jnp.float32) / 255)
+    with _writer(target, avatar.size, options, made) as file:
         for frame in tqdm.trange(len(moments.eyes), desc="drawing", unit="frame", disable=None):
             file.write(np.asarray(draw(jax.tree.map(lambda x: x[frame], moments))))  # noqa: B023
-    provenance.sidecar(target, made)
+    if target.is_file():
+        provenance.sidecar(target, made)
+    else:
+        with output.atomic(target / "provenance.json") as to:
+            to.write_text(json.dumps(made, indent=1))
     return target
 
 
-def told(person: Person, wave: Float[np.ndarray, "n"], options: RenderOptions, smoothed: int) -> Moment:
-    """What each frame of the video is drawn from."""
-    frames = listen.frame_count(len(wave), FPS)
-    there = forth_and_back(len(person.eyes), frames) if options.pose == "video" else np.full(frames, _usual(person))
-    mouth = options.mouth * listen.mouth(mel.log_mel(jnp.asarray(wave)), FPS, frames)
-    expression = jnp.where(listen.MOUTH, mouth, jnp.asarray(person.expression)[there])
-    points = landmarks(person, expression)
-    limited = landmark_projection.clamp(points, jnp.asarray(person.mean), jnp.asarray(person.spread))
-    normal = (np.asarray(landmark_projection.lag(limited, LAG)) - person.mean) / person.spread
-    windows = avatar_frames.landmark_windows(normal.reshape(frames, -1), smoothed)
-    eyes = person.eyes[there] if options.blink == "video" else np.full(frames, np.quantile(person.eyes, 0.9))
-    return Moment(
-        jnp.asarray(windows),
-        jnp.asarray(eyes, jnp.float32)[:, None],
-        rotation.matrix(jnp.asarray(person.angles[there])),
-        jnp.asarray(person.translation[there]),
-    )
+def _writer(target: Path, size: int, options: RenderOptions, made: provenance.Record):
+    tags = {"comment": provenance.comment(made)}
+    if not target.suffix:
+        return alpha_video.Folder(target, tags)
+    kind = alpha_video.Writer if options.background == TRANSPARENT else video.Writer
+    return kind(target, size, size, FPS, audio=options.speech, metadata=tags)
 
 
-def landmarks(person: Person, expression: Float[Array, "t e"]) -> Float[Array, "t 68 3"]:
-    """The person's 68 points before the pose, in metres."""
-    model = builtin.model()
-    at = model.landmarks
-    neutral = model.template[at] + jnp.einsum("i,ivc->vc", jnp.asarray(person.identity), model.identity[:, at])
-    return neutral[None] + jnp.einsum("te,evc->tvc", expression, model.expression[:, at])
+def enlarged(avatar: avatar_field.Avatar, size: int) -> avatar_field.Avatar:
+    """The same, seen in more or fewer pixels."""
+    scale = size / avatar.size
+    camera = Pinhole(avatar.camera.focal * scale, avatar.camera.centre * scale, avatar.camera.distance)
+    return avatar._replace(camera=camera, size=size)
 
 
-def drawer(avatar: avatar_field.Avatar, variables: dict, background: Float[Array, "s s 3"]):
-    """draw(moment) -> the frame, 8 bits."""
+def drawer(avatar: avatar_field.Avatar, variables: dict, background: Float[Array, "s s 3"] | None):
+    """draw(moment) -> the frame, 8 bits; without a background a fourth channel is the opacity of head and torso."""
     params = variables["params"]
     space: volume.Box = avatar.space(variables["batch_stats"]["occupancy"])
+    behind = jnp.zeros((avatar.size, avatar.size, 3)) if background is None else background
 
     @jax.jit
-    def draw(moment):
-        drawn = avatar.picture(params, space, moment, avatar_field.codes(params, 0), background)
-        colour = drawn.colour.reshape(avatar.size, avatar.size, 3).clip(0, 1)
-        return (255 * colour + 0.5).astype(jnp.uint8)
+    def draw(moment) -> UInt8[Array, "s s c"]:
+        drawn = avatar.picture(params, space, moment, avatar_field.codes(params, 0), behind)
+        seen = drawn.colour
+        if background is None:
+            opacity = (drawn.head + (1 - drawn.head) * drawn.torso)[:, None]
+            seen = jnp.concatenate([jnp.where(opacity < FAINT, 0, seen / jnp.maximum(opacity, FAINT)), opacity], -1)
+        return (255 * seen.reshape(avatar.size, avatar.size, -1).clip(0, 1) + 0.5).astype(jnp.uint8)
 
     return draw
 
 
-def forth_and_back(known: int, frames: int) -> np.ndarray:
-    """Frames of a clip of `known` frames, played forwards and backwards without a jump."""
-    period = max(2 * known - 2, 1)
-    place = np.arange(frames) % period
-    return np.where(place < known, place, period - place)
-
-
-def _usual(person: Person) -> int:
-    """The frame whose pose is nearest to the mean one."""
-    away = np.linalg.norm(person.angles - person.angles.mean(0), axis=-1)
-    return int((away + np.linalg.norm(person.translation - person.translation.mean(0), axis=-1)).argmin())
-
-
-def _background(path: Path, size: int) -> np.ndarray:
-    """The middle square of a picture."""
-    picture = Image.fromarray(image.load(path))
+def _background(
+    chosen: Path | None, own: UInt8[np.ndarray, "h h 3"], size: int
+) -> UInt8[np.ndarray, "{size} {size} 3"]:
+    """The person's own, one colour, or the middle square of a picture."""
+    if chosen is not None and str(chosen).startswith("#"):
+        if not re.fullmatch(r"#[0-9a-fA-F]{6}", str(chosen)):
+            raise InputError(f"--background {chosen}: a colour is # and six digits, such as #00b140")
+        return np.broadcast_to(np.frombuffer(bytes.fromhex(str(chosen)[1:]), np.uint8), (size, size, 3))
+    picture = Image.fromarray(own if chosen is None else image.load(chosen))
     side = min(picture.size)
     left, top = (picture.width - side) // 2, (picture.height - side) // 2
-    return np.asarray(picture.crop((left, top, left + side, top + side)).resize((size, size), Image.Resampling.LANCZOS))
+    square = picture.crop((left, top, left + side, top + side))
+    return np.asarray(square if side == size else square.resize((size, size), Image.Resampling.LANCZOS))
