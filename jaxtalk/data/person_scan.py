@@ -20,7 +20,7 @@ from jaxtalk.data.clip import FPS
 from jaxtalk.data.track_video import Seen
 from jaxtalk.data.video_pieces import Square
 from jaxtalk.errors import InputError
-from jaxtalk.face import tracks
+from jaxtalk.face import detect, tracks
 from jaxtalk.io import output, video
 
 Follow = Callable[[Iterable[track_video.Picture]], Iterator[Seen]]
@@ -76,7 +76,18 @@ def _follower(track: Path | None, mediapipe: Path | None) -> tuple[Follow, int]:
         return lambda frames: track_video.tracked(frames, known, float(FPS)), 2**31
     if mediapipe is not None:
         return lambda frames: track_video.by_mediapipe(frames, mediapipe, float(FPS)), PIECE
-    return track_video.detected, PIECE
+    return by_networks, PIECE
+
+
+def by_networks(frames: Iterable[track_video.Picture]) -> Iterator[Seen]:
+    """The face by the project's own networks; the first frame tells whether there are several.
+
+    Where it is lost every frame is searched: a hand hides it for a moment only, and there are few such frames.
+    """
+    frames = iter(frames)
+    yield from track_video.detected(itertools.islice(frames, 1))
+    for face in detect.track(frames):
+        yield Seen(0, None, track_video.NOBODY) if face is None else Seen(0, np.float32(face.landmarks))
 
 
 def _look(path: Path, info: video.Info, follow: Follow | None) -> int:

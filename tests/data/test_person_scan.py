@@ -5,6 +5,7 @@ import pytest
 
 from jaxtalk.data import person_scan, person_video, track_video
 from jaxtalk.errors import InputError
+from jaxtalk.face import detect
 from jaxtalk.io import image, video
 
 COUNT = 130
@@ -46,7 +47,7 @@ def faces(monkeypatch):
                 yield track_video.Seen(0, FACE + 0.01 * self.followed)
 
     found = Faces()
-    monkeypatch.setattr(track_video, "detected", found)
+    monkeypatch.setattr(person_scan, "by_networks", found)
     return found
 
 
@@ -98,6 +99,18 @@ def test_a_slow_pan_is_told_from_a_head_that_reaches_into_a_corner():
     for k, picture in enumerate(still):  # hair in the left corner
         picture[:, : 4 + abs(k % 16 - 8)] = 0.2
     assert person_scan.shifted(still) == 0 < person_scan._corner_shifted(still)
+
+
+def test_a_hand_before_the_face_hides_it_for_as_long_as_it_is_there(monkeypatch):
+    place = np.concatenate([FACE.min(0), FACE.max(0)])
+    shown = detect.Face(place, FACE, np.ones(68, np.float32), 1.0)
+    monkeypatch.setattr(track_video, "detected", lambda frames: (track_video.Seen(0, FACE) for _ in frames))
+    monkeypatch.setattr(detect, "_refine", lambda image, *_, **__: [shown._replace(confidence=float(image[0, 0, 0]))])
+    monkeypatch.setattr(detect, "faces", lambda image, accept=0.4: [shown] if image[0, 0, 0] else [])
+    hidden = [5, 6, 7, 20]
+    frames = [np.full((4, 4, 3), k not in hidden, np.uint8) for k in range(30)]
+    seen = [found.landmarks is not None for found in person_scan.by_networks(frames)]
+    assert [k for k, one in enumerate(seen) if not one] == hidden and len(seen) == 30
 
 
 def test_an_upright_picture_is_cut_within_its_width(tmp_path, faces):

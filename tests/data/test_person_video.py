@@ -1,6 +1,9 @@
 """One person's video made into an avatar's data: a made-up clip with known labels, and videos that will not do."""
 
 import json
+import subprocess
+import sys
+import time
 from pathlib import Path
 
 import jax.numpy as jnp
@@ -206,7 +209,7 @@ def test_videos_that_will_not_do_are_refused_before_anything_is_written(tmp_path
         for _ in frames:
             yield track_video.Seen(0, None, track_video.NOBODY)
 
-    monkeypatch.setattr(track_video, "detected", nobody)
+    monkeypatch.setattr(person_scan, "by_networks", nobody)
     assert "at 0.0 s no face is found" in refused(film(tmp_path / "empty.mp4", still(130)), out)
 
 
@@ -215,7 +218,7 @@ def test_a_few_frames_without_a_face_are_kept_and_told(tmp_path, monkeypatch, ma
         for k, _ in enumerate(frames):
             yield track_video.Seen(0, None, "") if k in (40, 41) else track_video.Seen(0, made.places[k % COUNT] / 2)
 
-    monkeypatch.setattr(track_video, "detected", most)
+    monkeypatch.setattr(person_scan, "by_networks", most)
     seen = person_scan.scan(film(tmp_path / "some.mp4", still(130))).seen
     assert np.flatnonzero(~seen).tolist() == [40, 41] and len(seen) == 130
 
@@ -283,6 +286,36 @@ def test_a_real_person_is_told_from_room_and_clothes(media, tmp_path):
     head, torso = (person.labels[::20, ..., k] / 255 for k in range(2))
     assert 0.25 < head.mean() < 0.45 and 0.15 < torso.mean() < 0.4
     assert head[:, :15, :20].max() < 0.1 and torso[:, :64].max() < 0.1  # the room, and nothing below the chin
+
+
+KILLED = """
+import sys
+from pathlib import Path
+from jaxtalk.data import person_video
+person_video.prepare(Path(sys.argv[1]), Path(sys.argv[2]), size=48)
+"""
+
+
+@pytest.mark.slow
+def test_killed_again_and_again_the_bytes_are_the_same(media, tmp_path):
+    """Real kills: in the middle of following, of cutting and of labelling, with the project's own networks."""
+    clip = media / "video" / "german_20s.mp4"
+
+    def start(folder):
+        return subprocess.Popen([sys.executable, "-c", KILLED, clip, tmp_path / folder])
+
+    for kept in (person_video.FOLLOWED, "pictures.rows", "labels.rows"):
+        running = start("killed")
+        while not (tmp_path / "killed" / kept).exists():
+            assert running.poll() is None, f"was over before {kept} was there"
+            time.sleep(0.002)
+        running.kill()
+        running.wait()
+    assert start("killed").wait() == 0 and start("straight").wait() == 0
+    names = sorted(path.name for path in (tmp_path / "straight").iterdir())
+    assert names == sorted(path.name for path in (tmp_path / "killed").iterdir() if path.suffix != ".part")
+    for name in names:
+        assert (tmp_path / "killed" / name).read_bytes() == (tmp_path / "straight" / name).read_bytes(), name
 
 
 def test_learning_needs_no_torso(made):
