@@ -62,7 +62,7 @@ def scan(path: Path, track: Path | None = None, mediapipe: Path | None = None, k
         raise InputError(f"{path}: has {info.fps:.3g} frames a second; at least {SLOWEST:g} are needed")
     follow, piece = _follower(track, mediapipe)
     try:
-        begun = _begun(kept) or Begun(_look(path, info, None if track else follow))
+        begun = _begun(kept) or Begun(_look(path, info, None if track or mediapipe else follow))  # those are quick
         places, seen = _followed(path, begun, follow, piece, kept)
     except InputError as error:
         raise error if str(path) in str(error) else InputError(f"{track or path}: {error}") from error
