@@ -37,9 +37,6 @@ class Codebook(nn.Module):
         indices = nearest(self.codes, x)
         return Coded(indices, self.codes[indices])
 
-    def look_up(self, indices: Int[Array, "*b"]) -> Float[Array, "*b w"]:
-        return self.codes[indices]
-
 
 def distances(codes: Float[Array, "k w"], x: Float[Array, "*b w"]) -> Float[Array, "*b k"]:
     """Squared distances of each vector from each code: one matrix product, as |x|^2 + |c|^2 - 2 x c."""

@@ -6,9 +6,9 @@ Each frame is fed back as it was predicted. The original computes all frames ane
 past, so a frame costs the same however long the clip is, and the numbers are the same.
 """
 
+import flax.linen as nn
 import jax
 import jax.numpy as jnp
-from flax import linen as nn
 from jaxtyping import Array, Float, Int, Key
 
 from jaxtalk.models.motion_decoder import Config, MotionDecoder, Progress, Speech

@@ -119,6 +119,9 @@ def test_a_short_window_is_exact_until_it_is_full_and_near_then(tiny, published)
     np.testing.assert_array_equal(short.codes[:, :3], published.codes[:, :3])  # the third is fed what two were
     changed = np.mean(short.codes != published.codes)
     assert 0 < changed <= 0.2, changed
+    for window, delay in ((1, None), (3, 3), (None, 2)):
+        with pytest.raises(ValueError, match="more than the delay"):
+            generate(variables, heard, styles, window, delay)
 
 
 def test_chunks_and_a_delay_give_a_live_animation(tiny, published):

@@ -27,7 +27,8 @@ def test_golden(fixture, usual):
     template = jnp.asarray(given["template"])[:, None]
     with jax.default_matmul_precision("highest"):
         made, features, coded = jax.jit(MotionVqvae(config).apply)(variables, given["vertices"] - template)
-        apart = jnp.sort(distances(variables["params"]["codebook"]["codes"], features[0]), axis=-1).reshape(-1, 256)
+        codes = jnp.asarray(variables["params"]["codebook"]["codes"])
+        apart = jnp.sort(distances(codes, features[0]), axis=-1).reshape(-1, config.codes)
 
     def compare(name, value):
         golden_fixture.compare(manifest, arrays, name, value)
