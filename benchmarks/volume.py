@@ -332,7 +332,7 @@ def avatar(side: Ours, size: int):
     person = avatar_field.Avatar(network, side.lattice, camera, size)
     heard = network.config.condition
     windows = jnp.zeros((heard.smoothed, heard.window, 204))
-    moment = avatar_field.Moment(windows, jnp.zeros(1), jnp.eye(3), jnp.zeros(3))
+    moment = avatar_field.Moment(windows, jnp.zeros(1), jnp.eye(3), jnp.zeros(3), jnp.eye(2, 3))
     place = jnp.zeros((1, 3))
     shapes = jax.eval_shape(
         lambda: network.init(jax.random.key(0), windows, place, place, place[:, :2], moment.pose, jnp.int32(0))

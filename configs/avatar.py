@@ -28,14 +28,15 @@ from jaxtalk.data import avatar_frames, person_video
 from jaxtalk.data.avatar_frames import AvatarFrames, Footage
 from jaxtalk.io import image
 from jaxtalk.losses import opacity
-from jaxtalk.metrics import mean, psnr, ssim
+from jaxtalk.metrics import lpips, mean, psnr, ssim
 from jaxtalk.metrics.mean import Mean
 from jaxtalk.models import radnerf
 from jaxtalk.render import grid_encoding, occupancy
 from jaxtalk.render.march import Lattice
 from jaxtalk.render.occupancy import Cells
-from jaxtalk.systems import avatar_field, avatar_store
+from jaxtalk.systems import avatar_field, avatar_store, identity
 from jaxtalk.systems.avatar_field import Avatar, Moment
+from jaxtalk.train import sharding
 from jaxtalk.train import state as train_state
 from jaxtalk.train.experiment import Experiment
 from jaxtalk.train.step import make_step
@@ -49,7 +50,7 @@ class Weights:
 
     labels: float = 3e-3
     """Of what is head and what torso, as the video was cut up."""
-    ambient: float = 1e-3
+    ambient: float = 1e-5
     """Of using the plane of appearances outside of the face."""
     entropy: float = 1e-4
     """Of a head that is half transparent."""
@@ -67,27 +68,36 @@ class Config:
     width: int = 64
     levels: int = 16
     finest: int = 1024
+    appearances: int = 256
+    """Cells along the plane of appearances, at the finest level."""
     log2_rows: int = 16
     cells: int = 64
     """Along an axis of the occupancy grid."""
     most: int = 192
     """Samples on a ray that crosses all of the head's space."""
-    frames: int = 4
+    frames: int = 8
     """Frames in a step."""
-    pixels: int = 768
+    pixels: int = 384
     """Of each frame."""
     samples: int = 12
     """Of a pixel, in the mean, that the head's field is asked for."""
     steps: int = 8000
     rate: float = 5e-3
+    """Of the grids."""
+    network_rate: float = 3e-3
+    """Of the perceptrons and codes."""
     seed: int = 0
 
     def network(self, frames: int) -> radnerf.Config:
         grids = {
             f"{name}_grid": grid_encoding.Config(
-                dims=dims, levels=self.levels, finest=self.finest, log2_rows=self.log2_rows
+                dims=dims, levels=self.levels, finest=finest, log2_rows=self.log2_rows, start=start
             )
-            for name, dims in (("position", 3), ("ambient", 2), ("torso", 2))
+            for name, dims, finest, start in (
+                ("position", 3, self.finest, 1e-4),
+                ("ambient", 2, self.appearances, 1e-2),  # with less nothing would draw points apart in the plane
+                ("torso", 2, self.finest, 1e-4),
+            )
         }
         return radnerf.Config(**grids, width=self.width, geometry=self.width, frames=frames, eyes=True)
 
@@ -124,8 +134,12 @@ class Task:
             self.known.camera,
             self.known.pictures.shape[1],
         )
-        rate = optax.exponential_decay(config.rate, config.steps, 0.05)
-        self.optimizer = optax.adam(rate, b2=0.99, eps=1e-15)
+        self.optimizer = optax.partition(
+            {name: _adam(rate, config.steps) for name, rate in (("grid", config.rate), ("rest", config.network_rate))},
+            lambda params: jax.tree_util.tree_map_with_path(
+                lambda path, _: "grid" if sharding.names(path)[-1] == "table" else "rest", params
+            ),
+        )
 
     def init(self, rng):
         moment = jax.tree.map(lambda x: x[0], moments(self.known))
@@ -133,12 +147,12 @@ class Task:
         variables = self.avatar.network.init(
             rng, moment.windows, nowhere, nowhere, nowhere[:, :2], moment.pose, jnp.int32(0), moment.eyes
         )
-        grid = {"occupancy": occupancy.full(self.config.lattice.cells)}
+        grid = {"occupancy": occupancy.full(self.config.lattice.cells, avatar_field.THRESHOLD)}
         return train_state.create(variables | {"batch_stats": grid}, self.optimizer, rng)
 
     def loss(self, params, stats, batch, rng):
         config, moved = self.config, jax.random.split(rng)
-        every = Moment(batch["windows"], batch["eyes"], batch["rotation"], batch["translation"])
+        every = Moment(*(batch[name] for name in ("windows", "eyes", "rotation", "translation", "sway")))
         one = jax.tree.map(lambda x: x[0], every)
         grid = occupancy.refresh(stats["occupancy"], config.lattice.cells, self.avatar.density(params, one), moved[0])
         space = self.avatar.space(grid)
@@ -185,7 +199,8 @@ class Task:
 
     def evaluate(self, state) -> dict[str, float]:
         """Held-out frames with their own tracked landmarks and pose: PSNR (mean over frames) and SSIM of whole frames,
-        and PSNR of the head alone."""
+        PSNR of the head alone, and how unlike the aligned faces look to face-identity-jaxtalk (LPIPS without heads).
+        """
         total: dict[str, Mean] = {}
         size = self.avatar.size
         for frame in shown(self.others):
@@ -197,9 +212,18 @@ class Task:
                 "psnr": Mean.of(psnr.psnr(colour, true)),
                 "ssim": Mean.of(ssim.ssim(colour, true)),
                 "head_psnr": Mean.of(psnr.decibels(error)[None]),
+                "face_lpips": Mean.of(self.unlike(colour[0], frame)),
             }
             total = mean.merged(total, numbers)
         return mean.values(total)
+
+    def unlike(self, colour, frame: int):
+        """Distance [1] of a drawn held-out frame's face from the true one."""
+        variables = identity.shipped().variables
+        pictures = np.uint8(255 * np.asarray(colour) + 0.5), self.others.pictures[frame]
+        crops = [identity.crop(picture, self.others.landmarks[frame]) for picture in pictures]
+        seen = [identity.perceptual(variables, jnp.asarray(crop, jnp.float32)[None] / 255).maps for crop in crops]
+        return lpips.lpips(*seen)
 
     def export(self, state, folder: Path) -> None:
         """Writes the avatar (`avatar_store`) and pictures of held-out frames: true, drawn, what is head, what torso."""
@@ -217,6 +241,10 @@ class Task:
         image.save(folder / "held_out.png", np.concatenate(columns, axis=1))
 
 
+def _adam(rate: float, steps: int) -> optax.GradientTransformation:
+    return optax.adam(optax.exponential_decay(rate, steps, 0.05), b2=0.99, eps=1e-15)
+
+
 def footage(config: Config) -> tuple[Footage, Footage]:
     """What is learnt and what is held out."""
     person, smoothed = person_video.read(config.person), radnerf.Config().condition.smoothed
@@ -225,7 +253,7 @@ def footage(config: Config) -> tuple[Footage, Footage]:
 
 def moments(chosen: Footage) -> Moment:
     """All frames' moments, one behind the other."""
-    return Moment(*map(jnp.asarray, (chosen.windows, chosen.eyes, chosen.rotation, chosen.translation)))
+    return Moment(*map(jnp.asarray, (chosen.windows, chosen.eyes, chosen.rotation, chosen.translation, chosen.sway)))
 
 
 def shown(chosen: Footage) -> list[int]:

@@ -5,12 +5,13 @@ import dataclasses
 import grain.python as grain
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Float32, UInt8
+from jaxtyping import Float32, Int, UInt8
 
 from jaxtalk.data import host_rows
 from jaxtalk.data.person_video import PersonVideo
 from jaxtalk.face import rotation
 from jaxtalk.face.camera import Pinhole
+from jaxtalk.face.landmark_projection import LIMIT
 
 _ENDLESS = 2**48  # batches
 
@@ -21,15 +22,22 @@ class Footage:
 
     pictures: UInt8[np.ndarray, "t s s 3"]
     shares: UInt8[np.ndarray, "t s s 2"]  # of 255: how much of a pixel is head, how much torso
+    landmarks: Float32[np.ndarray, "t 68 2"]  # in pixels
     windows: Float32[np.ndarray, "t w 1 c"]  # normalised landmarks of the frames around each
     eyes: Float32[np.ndarray, "t 1"]  # how open
     rotation: Float32[np.ndarray, "t 3 3"]
     translation: Float32[np.ndarray, "t 3"]  # metres
+    sway: Float32[np.ndarray, "t 2 3"]  # of the torso (`torso_track`)
     camera: Pinhole
     background: UInt8[np.ndarray, "s s 3"]
 
     def __len__(self) -> int:
         return len(self.pictures)
+
+    @property
+    def mouths(self) -> Int[np.ndarray, "t 2"]:
+        """Row and column of each mouth's middle."""
+        return np.rint(self.landmarks[:, 48:, ::-1].mean(1)).astype(int)
 
 
 def of_person(person: PersonVideo, chosen: slice, smoothed: int) -> Footage:
@@ -37,10 +45,12 @@ def of_person(person: PersonVideo, chosen: slice, smoothed: int) -> Footage:
     return Footage(
         pictures=person.pictures[chosen],
         shares=person.labels[chosen],
-        windows=landmark_windows(person.condition, smoothed)[chosen],
+        landmarks=person.face["landmarks"][chosen],
+        windows=landmark_windows(person.condition.clip(-LIMIT, LIMIT), smoothed)[chosen],
         eyes=person.eyes[chosen, None].astype(np.float32),
         rotation=np.asarray(rotation.matrix(jnp.asarray(person.face["angles"])), np.float32)[chosen],
         translation=person.face["translation"][chosen].astype(np.float32),
+        sway=person.sway[chosen],
         camera=person.camera,
         background=person.background,
     )
@@ -53,11 +63,14 @@ def landmark_windows(landmarks: Float32[np.ndarray, "t c"], smoothed: int) -> Fl
 
 
 class AvatarFrames:
-    """Batches of `frames` moments with `pixels` pixels each, half of them where the head is or nearly."""
+    """Batches of `frames` moments with `pixels` pixels each: three eighths about the mouth, as many where the head is
+    or nearly, the others anywhere."""
 
     def __init__(self, footage: Footage, frames: int, pixels: int):
         self._footage, self._frames, self._pixels = footage, frames, pixels
-        self._boxes = [_box(shares[..., 0] > 127) for shares in footage.shares]
+        self._heads = [_box(shares[..., 0] > 127) for shares in footage.shares]
+        size = footage.pictures.shape[1]
+        self._mouths = [_around(place, mouth_side(size), size) for place in footage.mouths]
 
     def draw(self, _: int, rng: np.random.Generator) -> dict[str, np.ndarray]:
         """For each of the frames what `Footage` has of it, and `pixel` [n, 2] (column, row) with `colour`,
@@ -71,9 +84,9 @@ class AvatarFrames:
 
     def _moment(self, frame: int, rng: np.random.Generator) -> dict[str, np.ndarray]:
         known, size = self._footage, self._footage.pictures.shape[1]
-        low, high = self._boxes[frame]
-        near = self._pixels // 2
-        place = np.concatenate([rng.integers(low, high, (near, 2)), rng.integers(size, size=(self._pixels - near, 2))])
+        near = 3 * self._pixels // 8
+        parts = ((self._mouths[frame], near), (self._heads[frame], near), ((0, size), self._pixels - 2 * near))
+        place = np.concatenate([rng.integers(low, high, (count, 2)) for (low, high), count in parts])
         row, column = place.T
         return {
             "frame": np.array(frame, np.int32),
@@ -85,7 +98,19 @@ class AvatarFrames:
             "eyes": known.eyes[frame],
             "rotation": known.rotation[frame],
             "translation": known.translation[frame],
+            "sway": known.sway[frame],
         }
+
+
+def mouth_side(size: int) -> int:
+    """Pixels of the square about the mouth, of pictures that `size` pixels show head and shoulders."""
+    return 3 * size // 16
+
+
+def _around(place: np.ndarray, side: int, size: int) -> tuple[np.ndarray, np.ndarray]:
+    """First row and column, and those behind the last, of a square that lies within the picture."""
+    low = np.clip(place - side // 2, 0, size - side)
+    return low, low + side
 
 
 def _box(mask: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

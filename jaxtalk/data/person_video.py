@@ -2,6 +2,7 @@
 
     video --person_scan--> landmarks, square --cut--> pictures --fit, rigid_pose--> face
     pictures, face --person_labels--> labels --still_background--> background          sound --> speech
+                                             --torso_track--> torso
 
     FOLDER/settings.json    of what and how it is made: the video's SHA-256, size, tracker
     FOLDER/scan.npz         landmarks in the video's pixels, frames with a face, the square that is cut
@@ -9,6 +10,7 @@
     FOLDER/face.npz         `FACE`
     FOLDER/labels.npy       uint8 [t s s 2]: shares of head and torso, of 255
     FOLDER/background.npz   picture [s s 3], and where it was seen [s s]
+    FOLDER/torso.npz        maps [t 2 3]: where each frame's torso would rest
     FOLDER/speech.npy       int16 [640 t], 16 kHz; missing where the video is silent
     FOLDER/person.json      what there is; written last
 
@@ -30,11 +32,11 @@ from pathlib import Path
 
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Bool, Float, Int16, UInt8
+from jaxtyping import Bool, Float, Float32, Int16, UInt8
 from PIL import Image
 
 from jaxtalk.audio import load
-from jaxtalk.data import kept_steps, person_labels, person_scan, still_background
+from jaxtalk.data import kept_steps, person_labels, person_scan, still_background, torso_track
 from jaxtalk.data.clip import FPS, RATE, SAMPLES_PER_FRAME
 from jaxtalk.data.person_scan import Scan
 from jaxtalk.data.video_pieces import Square
@@ -46,7 +48,7 @@ from jaxtalk.io import output, video
 
 log = logging.getLogger("jaxtalk")
 
-VERSION = "1.0.0"
+VERSION = "1.1.0"
 SETTINGS, FOLLOWED, NOTE = "settings.json", "followed.npz", "person.json"
 FACE = ("identity", "expression", "angles", "translation", "camera", "landmarks", "points", "eyes", "seen", "quality")
 SILENT = 1e-3  # of full scale
@@ -103,6 +105,11 @@ class PersonVideo:
     def background_seen(self) -> Bool[np.ndarray, "s s"]:
         """Where the background is known; elsewhere it is made up."""
         return self._arrays("background.npz")["seen"]
+
+    @functools.cached_property
+    def sway(self) -> Float32[np.ndarray, "t 2 3"]:
+        """How the torso moves (`torso_track`)."""
+        return self._arrays("torso.npz")["maps"]
 
     @functools.cached_property
     def speech(self) -> Int16[np.ndarray, "n"] | None:
@@ -195,6 +202,9 @@ def prepare(
     half = PersonVideo(folder, {"frames": len(scan.seen), "size": size, "sound": sound})
     kept_steps.grown(folder / "labels.npy", (*shape, 2), lambda start: _label(half, start), "labelling", PIECE)
     kept_steps.once(folder / "background.npz", lambda to: _background(to, half))
+    kept_steps.once(
+        folder / "torso.npz", lambda to: kept_steps.arrays(to, maps=torso_track.follow(half.pictures, half.labels))
+    )
     with output.atomic(folder / NOTE) as to:
         to.write_text(json.dumps(_notes(half, scan, path), indent=1))
     return read(folder)

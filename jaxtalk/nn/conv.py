@@ -96,6 +96,7 @@ class Conv(nn.Module):
     groups: int = 1
     bias: bool = True
     dtype: DTypeLike = jnp.float32
+    kernel_init: nn.initializers.Initializer = nn.initializers.lecun_normal()
 
     @nn.compact
     def __call__(self, x: Float[Array, "b *space i"]) -> Float[Array, "b *space_out o"]:
@@ -114,6 +115,7 @@ class ConvTranspose(nn.Module):
     extra: Extent = 0
     bias: bool = True
     dtype: DTypeLike = jnp.float32
+    kernel_init: nn.initializers.Initializer = nn.initializers.lecun_normal()
 
     @nn.compact
     def __call__(self, x: Float[Array, "b *space i"]) -> Float[Array, "b *space_out o"]:
@@ -123,7 +125,7 @@ class ConvTranspose(nn.Module):
 
 def _parameters(layer: Conv | ConvTranspose, channels: int) -> tuple[Array, Array | None]:
     shape = (*layer.window, channels, layer.features)
-    kernel = layer.param("kernel", nn.initializers.lecun_normal(), shape, jnp.float32)
+    kernel = layer.param("kernel", layer.kernel_init, shape, jnp.float32)
     bias = layer.param("bias", nn.initializers.zeros, shape[-1:], jnp.float32) if layer.bias else None
     return jnp.asarray(kernel, layer.dtype), None if bias is None else jnp.asarray(bias, layer.dtype)
 

@@ -43,6 +43,7 @@ class Config:
     kind: Literal["tiled", "hashed"] = "tiled"
     smoothstep: bool = False  # weights with no kinks at the corners
     align_corners: bool = False  # the outermost corners lie on the faces of the box
+    start: float = 1e-4  # features begin anywhere within plus and minus this
 
     def __post_init__(self):
         if not 1 <= self.dims <= len(PRIMES):
@@ -97,13 +98,15 @@ def encode(table: Float[Array, "r f"], points: Float[Array, "*p d"], config: Con
 
 
 class GridEncoding(nn.Module):
-    """`encode` with a table of its own, which starts at almost nothing."""
+    """`encode` with a table of its own."""
 
     config: Config = Config()
 
     @nn.compact
     def __call__(self, points: Float[Array, "*p d"]) -> Float[Array, "*p w"]:
-        table = self.param("table", _start, (self.config.rows, self.config.features))
+        within = self.config.start
+        start = functools.partial(jax.random.uniform, minval=-within, maxval=within)
+        table = self.param("table", start, (self.config.rows, self.config.features))
         return encode(table, points, self.config)
 
 
@@ -174,7 +177,3 @@ def _row(corner: list[UInt[Array, "n"]], level: _Levels, config: Config) -> UInt
         scattered = functools.reduce(jnp.bitwise_xor, (cell * PRIMES[axis] for axis, cell in enumerate(corner)))
         index = jnp.where(level.hashed, scattered, index)
     return index % level.rows if level.mask is None else index & level.mask
-
-
-def _start(key: Array, shape: tuple[int, int]) -> Float[Array, "r f"]:
-    return jax.random.uniform(key, shape, minval=-1e-4, maxval=1e-4)

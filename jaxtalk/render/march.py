@@ -134,6 +134,21 @@ def thinned(samples: Samples, budget: int, noise: Float[Array, "r"] | None = Non
     return Samples(jnp.where(chosen < most, distance, 0.0), jnp.where(chosen < most, every * width, 0.0))
 
 
+def unhidden(
+    samples: Samples, rays: Rays, density: Float[Array, "c h h h"], cells: Cells, least: float = 1e-3
+) -> Samples:
+    """Without those behind so much matter that less than `least` of the light behind it passes.
+
+    `density` is what the occupancy grid has met. It is the highest in each cell, so half of it is counted. The inside
+    of a solid thing is never seen, nothing tells its density, and without this most samples of a ray would lie there.
+    """
+    met = occupancy.at(density, cells, points(rays, samples.distance, cells.bound), samples.width)
+    thick = 0.5 * jnp.maximum(met, 0.0) * samples.width
+    before = jnp.cumsum(thick, axis=-1) - thick
+    seen = before < -math.log(least)
+    return Samples(jnp.where(seen, samples.distance, 0.0), jnp.where(seen, samples.width, 0.0))
+
+
 def points(rays: Rays, distance: Float[Array, "*r s"], bound: float) -> Float[Array, "*r s 3"]:
     """Points of rays, kept in the cube: rounding may put the last ones outside."""
     return jnp.clip(rays.at(distance), -bound, bound)

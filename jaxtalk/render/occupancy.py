@@ -47,9 +47,9 @@ def empty(cells: Cells) -> Float[Array, "c h h h"]:
     return jnp.zeros(cells.shape)
 
 
-def full(cells: Cells) -> Float[Array, "c h h h"]:
+def full(cells: Cells, highest: float = HIGHEST) -> Float[Array, "c h h h"]:
     """All of space, until it is known better."""
-    return jnp.full(cells.shape, 2 * HIGHEST)
+    return jnp.full(cells.shape, 2 * highest)
 
 
 def places(cells: Cells, rng: PRNGKeyArray | None = None) -> Float[Array, "c h h h 3"]:
@@ -120,11 +120,12 @@ def occupied(grid: Float[Array, "*n"], highest: float = HIGHEST) -> Bool[Array, 
 
 
 def at(
-    occupied: Bool[Array, "c h h h"], cells: Cells, points: Float[Array, "*n 3"], width: Float[Array, "*n"]
-) -> Bool[Array, "*n"]:
-    """Whether each point's cell is occupied; of the cascade that holds the point and whose cells a step fits into.
+    known: Shaped[Array, "c h h h"], cells: Cells, points: Float[Array, "*n 3"], width: Float[Array, "*n"]
+) -> Shaped[Array, "*n"]:
+    """What is known of each point's cell; of the cascade that holds the point and whose cells a step fits into.
 
-    A byte for each cell is small enough for caches: bits would save memory and cost instructions.
+    Where the question is whether cells are occupied, a byte for each is small enough for caches: bits would save memory
+    and cost instructions.
     """
     x, y, z = (points[..., axis] for axis in range(3))
     extent = jnp.maximum(jnp.maximum(jnp.maximum(jnp.abs(x), jnp.abs(y)), jnp.abs(z)), width * cells.side / 2)
@@ -136,7 +137,7 @@ def at(
     for component in (x, y, z):
         place = jnp.clip(0.5 * (component / reach + 1) * cells.side, 0.0, cells.side - 1.0)
         index = index * cells.side + place.astype(jnp.int32)
-    return occupied.reshape(-1).at[index].get(mode="promise_in_bounds")
+    return known.reshape(-1).at[index].get(mode="promise_in_bounds")
 
 
 def seen(

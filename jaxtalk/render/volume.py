@@ -30,12 +30,13 @@ class Box(NamedTuple):
     low: Float[Array, "3"]
     high: Float[Array, "3"]
     occupied: Bool[Array, "c h h h"]
+    density: Float[Array, "c h h h"] | None = None  # met in each cell; then `marched` leaves out what it hides
 
 
-def around(grid: Float[Array, "c h h h"], bound: float) -> Box:
+def around(grid: Float[Array, "c h h h"], bound: float, highest: float = occupancy.HIGHEST) -> Box:
     """The cube of plus and minus `bound`, occupied where the grid says or next to it."""
     corner = jnp.full(3, bound)
-    return Box(-corner, corner, occupancy.dilate(occupancy.occupied(grid)))
+    return Box(-corner, corner, occupancy.dilate(occupancy.occupied(grid, highest)))
 
 
 class Marched(NamedTuple):
@@ -59,6 +60,8 @@ def marched(
     and wider. `noise` in [0, 1) moves each ray's samples.
     """
     samples = march.march(rays, *box(rays, space.low, space.high), space.occupied, lattice, noise)
+    if space.density is not None:
+        samples = march.unhidden(samples, rays, space.density, lattice.cells)
     samples = march.thinned(samples, budget, noise)
     packed = march.pack(samples, budget)
     points, directions = _asked(rays, packed.ray, march.pick(packed, samples.distance), lattice)

@@ -19,6 +19,7 @@ from jaxtalk.models.radnerf import RadNerf
 from jaxtalk.render import compositing, rays, volume
 from jaxtalk.render.march import Lattice
 
+THRESHOLD = 1.0  # density of a cell that counts as occupied: of 64 cells, 3 % of the light stays in each
 UNIT = 0.2  # metres in a unit of the field's space: a head with its hair lies within plus and minus one
 
 
@@ -30,6 +31,7 @@ class Moment:
     eyes: Float[Array, "*f 1"]  # how open
     rotation: Float[Array, "*f 3 3"]
     translation: Float[Array, "*f 3"]
+    sway: Float[Array, "*f 2 3"]  # of the torso: the picture's places in [-1, 1] to those where it rests
 
     @property
     def pose(self) -> Float[Array, "*f 6"]:
@@ -64,7 +66,7 @@ class Avatar(NamedTuple):
     size: int
 
     def space(self, grid: Float[Array, "c h h h"]) -> volume.Box:
-        return volume.around(grid, self.network.config.bound)
+        return volume.around(grid, self.network.config.bound, THRESHOLD)._replace(density=grid)
 
     def rays(self, moment: Moment, pixels: Float[Array, "n 2"]) -> rays.Rays:
         """Through places on the picture, in units of the head's own space."""
@@ -96,8 +98,9 @@ class Avatar(NamedTuple):
         return lambda points: self.network.apply({"params": params}, points, method=ask)
 
     def torso(self, params, moment: Moment, pixels: Float[Array, "n 2"], code):
-        """Opacity, colour and movement of the torso at pixels."""
+        """Opacity, colour and movement of the torso at pixels; the movement is what `moment.sway` does not tell."""
         place = 2 * pixels / self.size - 1
+        place = place @ moment.sway[:, :2].T + moment.sway[None, :, 2]
         look = lambda model, *x: model.torso(*x)  # noqa: E731
         return self.network.apply({"params": params}, place, moment.pose, code, method=look)
 

@@ -23,6 +23,7 @@ FPS = 25.0
 LAG = 0.2  # of each frame's landmarks is the one before, as GeneFace's fast renderer has it
 LIDS = [arkit.INDEX["eyeBlinkLeft"], arkit.INDEX["eyeBlinkRight"]]
 REACH = 2.0  # of the person's standard deviations: as far as a generated head goes from its usual pose
+RIDGE = 10.0  # frames: how much a torso that does not go with its head counts
 SETTLED = 1.0  # seconds in which it leaves that pose
 # What the shipped PoseVAE gives in style 0 (six clips of speech): standard deviation, mean change from frame to frame.
 USUAL_SPREAD = np.array([0.035, 0.062, 0.0085, 0.0010, 0.0019, 0.0018], np.float32)  # radians, metres
@@ -52,6 +53,7 @@ def told(person: Person, wave: Float[np.ndarray, "n"], options: RenderOptions, s
         jnp.asarray(eyes, jnp.float32)[:, None],
         rotation.matrix(jnp.asarray(head.angles)),
         jnp.asarray(head.translation),
+        jnp.asarray(swaying(person, there, head, options)),
     )
 
 
@@ -109,6 +111,19 @@ def generated(person: Person, angles: Float[Array, "t 3"], translation: Float[Ar
     moved = np.minimum(spread / USUAL_SPREAD, pace / USUAL_PACE) * heard
     pose = own.mean(0) + REACH * spread * np.tanh(moved / (REACH * spread))
     return Head(*np.split(pose.astype(np.float32), 2, axis=1))
+
+
+def swaying(
+    person: Person, there: Int[np.ndarray, "t"], head: Head, options: RenderOptions
+) -> Float[np.ndarray, "t 2 3"]:
+    """How the torso moves: as in the video, smoothed as the head is, or as this person's does with such a head."""
+    if options.pose == "video":
+        return np.asarray(landmark_projection.smooth(jnp.asarray(person.sway[there]), options.smooth * FPS))
+    seen, asked = (np.concatenate([x.angles, x.translation], axis=1) for x in (person, head))
+    mean, spread = seen.mean(0), np.maximum(seen.std(0), 1e-6)
+    poses, sways = (seen - mean) / spread, person.sway.reshape(len(seen), -1)
+    slope = np.linalg.solve(poses.T @ poses + RIDGE * np.eye(6), poses.T @ (sways - sways.mean(0)))
+    return (sways.mean(0) + (asked - mean) / spread @ slope).reshape(-1, 2, 3).astype(np.float32)
 
 
 def _usual(person: Person) -> int:

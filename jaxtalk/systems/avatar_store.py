@@ -1,7 +1,7 @@
 """An avatar as two files that can be carried elsewhere: its field, and what of the person's video drawing needs.
 
 person/avatar.safetensors   parameters and occupancy
-person/person.npz           camera, face, poses, eyes, landmarks' mean and spread, background
+person/person.npz           camera, face, poses, torso, eyes, landmarks' mean and spread, background
 """
 
 import dataclasses
@@ -33,6 +33,7 @@ class Person:
     expression: Float32[np.ndarray, "t e"]
     angles: Float32[np.ndarray, "t 3"]
     translation: Float32[np.ndarray, "t 3"]
+    sway: Float32[np.ndarray, "t 2 3"]  # of the torso (`data.torso_track`)
     eyes: Float32[np.ndarray, "t"]
     mean: Float32[np.ndarray, "68 3"]  # of the fitted face's points
     spread: Float32[np.ndarray, "68 3"]
@@ -60,6 +61,7 @@ def save(folder: Path, variables: dict, network: radnerf.Config, lattice: Lattic
         camera=face["camera"],
         identity=face["identity"],
         **{name: face[name][chosen] for name in ("expression", "angles", "translation")},
+        sway=video.sway[chosen],
         eyes=video.eyes[chosen],
         mean=mean,
         spread=spread,

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from jaxtalk.data.avatar_frames import AvatarFrames, landmark_windows
+from jaxtalk.data.avatar_frames import AvatarFrames, landmark_windows, mouth_side
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "train"))
 import tiny_configs  # noqa: E402
@@ -27,9 +27,11 @@ def test_pixels_come_with_what_is_there(known):
         np.testing.assert_array_equal(batch["translation"][row], known.translation[frame])
 
 
-def test_half_of_the_pixels_lie_about_the_head(known):
+def test_more_pixels_lie_about_mouth_and_head_than_elsewhere(known):
     batch = AvatarFrames(known, frames=8, pixels=200).stream(0)[0]
-    share = batch["shares"][:, :100, 0].mean(), batch["shares"][:, 100:, 0].mean()
+    away = np.abs(batch["pixel"][..., ::-1] - known.mouths[batch["frame"], None]).max(-1)
+    assert (away[:, :75] <= mouth_side(32) // 2 + 1).all()
+    share = batch["shares"][:, 75:150, 0].mean(), batch["shares"][:, 150:, 0].mean()
     assert share[0] > 2 * share[1] > 0.1
 
 

@@ -48,6 +48,7 @@ def video(tmp_path_factory) -> PersonVideo:
     np.savez(
         folder / "background.npz", picture=np.full((SIZE, SIZE, 3), 90, np.uint8), seen=np.ones((SIZE, SIZE), bool)
     )
+    np.savez(folder / "torso.npz", maps=np.tile(np.eye(2, 3, dtype=np.float32), (FRAMES, 1, 1)))
     return PersonVideo(folder, {"frames": FRAMES, "size": SIZE, "sound": False})
 
 

@@ -43,14 +43,14 @@ def params(avatar):
 def _moment(yaw=0.0, aside=0.0, seed=0):
     windows = jax.random.normal(jax.random.key(seed), (5, 1, 12))
     turn = rotation.matrix(jnp.array([0.0, yaw, 0.0]))
-    return Moment(windows, jnp.array([0.5]), turn, jnp.array([aside, 0.0, 0.0]))
+    return Moment(windows, jnp.array([0.5]), turn, jnp.array([aside, 0.0, 0.0]), jnp.eye(2, 3))
 
 
 def _ball(avatar):
     """Matter in the middle of the head's space only."""
     from jaxtalk.render import occupancy
 
-    return jnp.where(jnp.linalg.norm(occupancy.places(avatar.lattice.cells), axis=-1) < 0.5, 100.0, 0.0)
+    return jnp.where(jnp.linalg.norm(occupancy.places(avatar.lattice.cells), axis=-1) < 0.5, 2.0, 0.0)
 
 
 def test_the_background_shows_where_nothing_stands_before_it_and_the_head_goes_with_its_pose(avatar, params):

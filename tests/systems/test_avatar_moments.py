@@ -30,12 +30,20 @@ def person() -> Person:
         expression=expression,
         angles=pose[:, :3],
         translation=pose[:, 3:],
+        sway=_leaning(pose),
         eyes=0.95 - 0.9 * shut,
         mean=np.zeros((68, 3), np.float32),
         spread=np.ones((68, 3), np.float32),
         background=np.zeros((32, 32, 3), np.uint8),
         most=32,
     )
+
+
+def _leaning(pose: np.ndarray) -> np.ndarray:
+    """A torso that goes a little with the head."""
+    moved = np.zeros((len(pose), 2, 3), np.float32)
+    moved[:, 0, 2], moved[:, 1, 2] = 0.5 * pose[:, 1] + pose[:, 3], 0.2 * pose[:, 0]
+    return np.eye(2, 3, dtype=np.float32) + moved
 
 
 def options(tmp_path, **chosen) -> RenderOptions:
@@ -114,3 +122,12 @@ def test_smoothing_takes_out_shaking_and_none_leaves_the_path(person, tmp_path):
     assert np.ptp(still, axis=0).max() < 1e-6
     short = avatar_moments.moving(person, THERE[:3], SILENCE, options(tmp_path, smooth=1.0))  # shorter than the weights
     assert joined(short).shape == (3, 6) and np.isfinite(joined(short)).all()
+
+
+def test_the_torso_moves_as_in_the_video_or_as_it_would_with_such_a_head(person, tmp_path):
+    head = avatar_moments.moving(person, THERE, SILENCE, options(tmp_path, smooth=0.0))
+    shown = avatar_moments.swaying(person, THERE, head, options(tmp_path, smooth=0.0))
+    np.testing.assert_array_equal(shown, person.sway[THERE])
+    foretold = avatar_moments.swaying(person, THERE, head, options(tmp_path, pose="generated"))
+    middle = person.sway.mean(0)
+    assert np.abs(foretold - shown).max() < 0.15 * np.abs(shown - middle).max()

@@ -239,6 +239,14 @@ def _avatar(folder, steps):
     )
 
 
+def _drawn_face(size: int) -> np.ndarray:
+    """Landmarks of a face in the middle of a picture [68 2]."""
+    from jaxtalk.face import builtin
+
+    points = np.asarray(builtin.model().template[builtin.model().landmarks])
+    return (size / 2 + size * np.stack([points[:, 0], -points[:, 1]], -1)).astype(np.float32)
+
+
 def footage(frames: int, size: int = 16):
     """A grey head that goes from left to right over black, and a torso."""
     from jaxtalk.data.avatar_frames import Footage
@@ -251,10 +259,12 @@ def footage(frames: int, size: int = 16):
     return Footage(
         pictures=(shares @ np.array([[120, 140, 160], [60, 70, 80]])).astype(np.uint8),
         shares=255 * shares,
+        landmarks=_drawn_face(size) + size * np.stack([aside, 0 * aside], -1)[:, None],
         windows=np.random.default_rng(0).normal(size=(frames, 5, 1, 12)).astype(np.float32),
         eyes=np.linspace(0, 1, frames).astype(np.float32)[:, None],
         rotation=np.tile(np.eye(3, dtype=np.float32), (frames, 1, 1)),
         translation=np.stack([aside, 0 * aside, 0 * aside], -1),
+        sway=np.tile(np.eye(2, 3, dtype=np.float32), (frames, 1, 1)),
         camera=Pinhole(jnp.float32(size), jnp.full(2, size / 2), jnp.float32(1.0)),
         background=np.zeros((size, size, 3), np.uint8),
     )
