@@ -44,6 +44,7 @@ class Marched(NamedTuple):
 
     seen: Composite
     packed: Packed
+    spread: Float[Array, "r"]  # `compositing.distortion`, of distances as shares of the space's diagonal
 
 
 def marched(
@@ -66,8 +67,13 @@ def marched(
     packed = march.pack(samples, budget)
     points, directions = _asked(rays, packed.ray, march.pick(packed, samples.distance), lattice)
     density, values = (march.unpack(packed, each, lattice.most) for each in field(points, directions))
-    seen = compositing.composite(density, samples.width, values, samples.end)
-    return Marched(seen, packed)
+    weights = compositing.weights(density, samples.width)
+    seen = compositing.accumulate(weights, values, samples.end)
+    diagonal = jnp.linalg.norm(space.high - space.low)
+    spread = compositing.distortion(
+        weights, (samples.distance + samples.width / 2) / diagonal, samples.width / diagonal
+    )
+    return Marched(seen, packed, spread)
 
 
 def marched_in_rounds(field: Field, rays: Rays, space: Box, lattice: Lattice) -> Composite:

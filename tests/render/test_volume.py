@@ -53,6 +53,10 @@ def test_a_ball_of_fog_is_as_dark_as_the_way_through_it(seen_from):
     drawn = jax.jit(lambda r: volume.marched(fog, r, SPACE, LATTICE, 64 * 256))(seen_from)
     np.testing.assert_allclose(drawn.seen.opacity, expected, atol=0.04)  # a step at the rim is 0.1 long and 3 % dark
     assert drawn.packed.dropped == 0
+    thick = DENSITY * chord(seen_from)  # the double integral of w(s) w(t) |s - t| along it, over the diagonal
+    spread = (1 - 2 * thick * jnp.exp(-thick) - jnp.exp(-2 * thick)) / DENSITY / (2 * np.sqrt(3))
+    np.testing.assert_allclose(drawn.spread, spread, atol=0.003)
+    assert spread.max() > 0.02
     near, far = jnp.full(64, 2.0), jnp.full(64, 4.0)
     _, fine = jax.jit(lambda r: volume.layered(fog, fog, r, near, far, (64, 256), last=0.0))(seen_from)
     np.testing.assert_allclose(fine.opacity, expected, atol=0.01)
