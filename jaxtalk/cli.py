@@ -187,7 +187,7 @@ def evaluate(arguments: list[str]) -> None:
 
 
 def convert(arguments: list[str]) -> None:
-    """KIND SRC DST; `sadtalker` and `geneface` take several files and write a folder."""
+    """KIND SRC DST; `sadtalker`, `geneface` and `codetalker` take several files and write a folder."""
     kinds = {"ict": "jaxtalk.convert.ict", "flame": "jaxtalk.convert.flame", "bfm": "jaxtalk.convert.bfm"}
     kinds |= dict.fromkeys(("wav2vec2", "hubert"), "jaxtalk.convert.speech_encoder")
     kinds |= dict.fromkeys(("syncnet", "wav2lip_syncnet"), "jaxtalk.convert.syncnet")
@@ -195,7 +195,9 @@ def convert(arguments: list[str]) -> None:
     kinds |= dict.fromkeys(perceptual, "jaxtalk.convert.perceptual")
     kinds |= {"arcface": "jaxtalk.convert.arcface", "niqe": "jaxtalk.convert.niqe"}
     kinds |= dict.fromkeys(fields := ("radnerf", "adnerf"), "jaxtalk.convert.radnerf")
-    kinds |= (folders := {"sadtalker": "jaxtalk.convert.sadtalker_files", "geneface": "jaxtalk.convert.geneface"})
+    kinds |= {name: f"jaxtalk.convert.{name}" for name in ("faceformer", "voca")}
+    folders = {name: f"jaxtalk.convert.{name}" for name in ("geneface", "codetalker")}
+    kinds |= (folders := {"sadtalker": "jaxtalk.convert.sadtalker_files"} | folders)
     many = arguments[:1] != [] and arguments[0] in folders
     if len(arguments) < 3 or (len(arguments) > 3 and not many) or arguments[0] not in kinds:
         print(f"usage: jaxtalk convert KIND SRC DST ({', '.join(folders)}: FILE... FOLDER)\nkinds: {', '.join(kinds)}")

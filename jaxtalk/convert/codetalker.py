@@ -225,13 +225,6 @@ def abstract(model: Any, config: motion_decoder.Config) -> Any:
     return jax.eval_shape(model.init, jax.random.key(0), *given)
 
 
-def config_values(config: Any) -> dict[str, Any]:
-    """What `weights.config_values` gives, for configs within configs too: their dtypes fix no parameters either."""
-    values = weights.config_values(config)
-    inner = {name: getattr(config, name) for name in values if dataclasses.is_dataclass(getattr(config, name))}
-    return values | {name: config_values(value) for name, value in inner.items()}
-
-
 def unpacked(state: State) -> dict[str, np.ndarray]:
     """Arrays that are queries, keys and values on top of each other, apart; and attention's as a layer each."""
     apart = {}
@@ -275,6 +268,7 @@ def _write(folder: Path, name: str, path: Path, part: str, state: State) -> dict
     variables, config = make(f"{path}: {part}" if part else path, state)
     unused = left_out(state, table)
     note = f"Converted from {path.name}, a checkpoint of CodeTalker (Xing et al., CVPR 2023)."
-    made = weights.Weights(variables=variables, name=name, config=config_values(config), licence=LICENCE, note=note)
+    values = weights.config_values(config)
+    made = weights.Weights(variables=variables, name=name, config=values, licence=LICENCE, note=note)
     used = len(state) - len(unused)
     return network_folder.save(folder, name, made, source=path.name, part=part, used=used, left_out=unused)

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from jaxtalk.convert import pickles
-from jaxtalk.convert.codetalker import DECODER_TABLE, abstract, config_values, decoder_config, unpacked
+from jaxtalk.convert.codetalker import DECODER_TABLE, abstract, decoder_config, unpacked
 from jaxtalk.convert.state_dict import Rule, linear
 from jaxtalk.convert.state_dict import convert as by_table
 from jaxtalk.errors import InputError
@@ -34,7 +34,7 @@ def convert(source: Path, destination: Path) -> None:
         raise InputError(f"{source}: is no state dict of FaceFormer; give its vocaset.pth or biwi.pth")
     made, config = variables(source, state)
     note = f"Converted from {Path(source).name}, a checkpoint of FaceFormer (Fan et al., CVPR 2022)."
-    values = config_values(config)
+    values = weights.config_values(config)
     weights.save(
         destination, weights.Weights(variables=made, name="faceformer", config=values, licence=LICENCE, note=note)
     )

@@ -96,8 +96,9 @@ def shipped(name: str) -> Path:
 
 
 def config_values(config) -> dict[str, Any]:
-    """The fields of a config dataclass that fix the parameters, as JSON values: all but `dtype`."""
-    return {k: v for k, v in dataclasses.asdict(config).items() if k != "dtype"}
+    """The fields of a config dataclass that fix the parameters, as JSON values: all but `dtype`, also within."""
+    values = {field.name: getattr(config, field.name) for field in dataclasses.fields(config) if field.name != "dtype"}
+    return {name: config_values(value) if dataclasses.is_dataclass(value) else value for name, value in values.items()}
 
 
 def config(kind: type, stored: Weights) -> Any:
