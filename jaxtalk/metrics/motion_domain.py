@@ -51,6 +51,7 @@ def speed_spectrum(track: Float[Array, "t d"], fps: float, edges: tuple[float, .
     """
     window = jnp.hanning(len(track))[:, None]
     power = jnp.sum(jnp.abs(jnp.fft.rfft((track - track.mean(0, keepdims=True)) * window, axis=0)) ** 2, axis=-1)
+    power = power.at[0].set(0.0)  # the mean, which the window lets in again
     hertz = jnp.fft.rfftfreq(len(track), 1 / fps)
     between = [(hertz >= low) & (hertz < high) for low, high in zip(edges[:-1], edges[1:], strict=True)]
-    return jnp.stack([jnp.sum(power * inside) for inside in between]) / jnp.maximum(power[1:].sum(), 1e-20)
+    return jnp.stack([jnp.sum(power * inside) for inside in between]) / jnp.maximum(power.sum(), 1e-20)

@@ -97,6 +97,30 @@ def _posevae(folder, steps):
     return posevae.Config(width=2, batch=4, steps=steps)
 
 
+def _motion(name: str, **sizes):
+    def make(folder, steps):
+        import importlib
+
+        from jaxtalk.data import talking_motion
+        from jaxtalk.systems import motion_ear
+
+        records, before = _records(), {}
+        ear = motion_ear.ear("mel")
+        own = talking_motion.of_recording(talking_motion.clips.synthetic(records["validation"][0]), ear)
+        talking_motion.of_person = lambda folder, ear: talking_motion.Parts(own, own)
+        if name == "motion_postnet":  # what comes before it
+            made = _motion("audio2motion", **_AUDIO2MOTION)(folder, steps).experiment()
+            made.export(made.init(jax.random.key(0)), folder)
+            before = {"audio2motion": folder / "audio2motion.safetensors"}
+        config = importlib.import_module(f"configs.{name}").Config
+        return config(features="mel", frames=40, batch=8, steps=steps, **sizes, **before)
+
+    return make
+
+
+_AUDIO2MOTION = dict(width=8, encoder_layers=1, decoder_layers=1, flow_width=8, flow_layers=1)
+
+
 def _fap(folder, steps):
     from configs import fap
     from jaxtalk.models import isodata
@@ -277,6 +301,10 @@ _TINY: dict[str, Callable] = {
     "lip_tcn_people": _lip_tcn_people,
     "lip_sync": _lip_sync,
     "posevae": _posevae,
+    "motion_sync": _motion("motion_sync", width=2),
+    "audio2motion": _motion("audio2motion", **_AUDIO2MOTION),
+    "motion_postnet": _motion("motion_postnet", width=4),
+    "pose_wavenet": _motion("pose_wavenet", width=8, hearing=8),
     "fap": _fap,
     **{name: _speech(name) for name in ("hubert", "wav2vec2")},
     **{name: _renders(name, count=8) for name in ("face_detector", "landmarks")},
