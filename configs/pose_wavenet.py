@@ -95,7 +95,10 @@ class Task:
         return surprise.value(), (stats, {"surprise": surprise})
 
     def evaluate(self, state) -> dict[str, float]:
-        """On held-out speech: surprise, and `as_before`; spread and speed of drawn angles over those of true ones."""
+        """On held-out speech: surprise, also of two baselines; spread and speed of drawn angles over true ones.
+
+        The baselines: any pose of these data, and a pose and velocity as those before.
+        """
         speakers, mover = self.speakers["held_out"], spoken_motion.Audio2Pose(self.network, state.variables)
         pieces = MotionPieces(speakers, self.config.frames)
         made = [pieces.piece(i, np.random.default_rng(i)) for i in range(len(pieces))]
@@ -110,7 +113,8 @@ class Task:
 
         return {
             "surprise": float(surprise.value()),
-            "surprise_as_before": float(as_before(before, pose, mask).value()),
+            "surprise_anywhere": float(about(mean(pose, mask), pose, mask).value()),
+            "surprise_as_before": float(about(before, pose, mask).value()),
             "drawn_over_true_spread": ratio(lambda x: x.std(0).mean()),
             "drawn_over_true_speed": ratio(lambda x: np.abs(np.diff(x, axis=0)).mean()),
         }
@@ -129,13 +133,13 @@ def speakers(config: Config) -> dict[str, list[TalkingMotion]]:
     return {name: [part] for name, part in person._asdict().items()}
 
 
-def as_before(before, pose, mask) -> Mean:
-    """The baseline: a normal distribution about the pose and velocity before, as wide as they change in these data."""
-    change = Mean.of(jnp.square(pose - before), jnp.broadcast_to(mask[..., None], pose.shape))
-    each = jnp.sum(jnp.square(pose - before) * mask[..., None], axis=(0, 1)) / (change.count / pose.shape[-1])
-    mixture = pose_wavenet.Mixture(
-        jnp.zeros((*pose.shape[:-1], 1)),
-        before[..., None, :],
-        jnp.broadcast_to(0.5 * jnp.log(each), before[..., None, :].shape),
-    )
+def mean(pose, mask):
+    """Of all poses, for each of them."""
+    return jnp.broadcast_to(jnp.sum(pose * mask[..., None], axis=(0, 1), keepdims=True) / mask.sum(), pose.shape)
+
+
+def about(centre, pose, mask) -> Mean:
+    """Surprise at poses for a normal distribution about the centres, as wide as they are off them in these data."""
+    each = mean(jnp.square(pose - centre), mask)
+    mixture = pose_wavenet.Mixture(each[..., :1] * 0, centre[..., None, :], 0.5 * jnp.log(each)[..., None, :])
     return Mean.of(-pose_wavenet.log_likelihood(mixture, pose) / pose.shape[-1], mask)

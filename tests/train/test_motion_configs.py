@@ -127,16 +127,16 @@ def test_the_postnet_brings_motion_nearer_to_the_persons_than_raw_motion(tmp_pat
     files = {"audio2motion": tmp_path / "audio2motion.safetensors", "sync": tmp_path / "motion_sync_net.safetensors"}
     experiment, states, _ = trained(dataclasses.replace(POSTNET, **files))
     found = experiment.evaluate(states)
-    for name in ("mean", "frechet", "nearest"):
-        assert found[f"corrected_{name}"] < 0.8 * found[f"raw_{name}"], (name, found)
+    for name, most in (("mean", 0.8), ("frechet", 0.8), ("nearest", 0.95)):
+        assert found[f"corrected_{name}"] < most * found[f"raw_{name}"], (name, found)
     assert found["corrected_opening"] > found["raw_opening"] - 0.1, found
     true = motion_domain.distance(made_up.held_out.motion, made_up.train.motion)
     assert true.frechet < found["corrected_frechet"]
 
 
 @pytest.mark.slow
-def test_poses_are_foretold_better_than_by_the_pose_before():
+def test_poses_are_foretold_better_than_by_any_pose_of_the_person():
     experiment, state, _ = trained(POSE)
     found = experiment.evaluate(state)
-    assert found["surprise"] < found["surprise_as_before"] - 0.1, found
+    assert found["surprise"] < found["surprise_anywhere"] - 0.1, found
     assert np.isfinite(list(found.values())).all()
