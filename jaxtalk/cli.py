@@ -195,9 +195,9 @@ def convert(arguments: list[str]) -> None:
     kinds |= dict.fromkeys(perceptual, "jaxtalk.convert.perceptual")
     kinds |= {"arcface": "jaxtalk.convert.arcface", "niqe": "jaxtalk.convert.niqe"}
     kinds |= dict.fromkeys(fields := ("radnerf", "adnerf"), "jaxtalk.convert.radnerf")
-    kinds |= {name: f"jaxtalk.convert.{name}" for name in ("faceformer", "voca")}
-    folders = {name: f"jaxtalk.convert.{name}" for name in ("geneface", "codetalker")}
-    kinds |= (folders := {"sadtalker": "jaxtalk.convert.sadtalker_files"} | folders)
+    kinds |= {name: f"jaxtalk.convert.{name}" for name in ("faceformer", "voca", "geneface", "codetalker")}
+    kinds |= {"sadtalker": "jaxtalk.convert.sadtalker_files"}
+    folders = ("sadtalker", "geneface", "codetalker")
     many = arguments[:1] != [] and arguments[0] in folders
     if len(arguments) < 3 or (len(arguments) > 3 and not many) or arguments[0] not in kinds:
         print(f"usage: jaxtalk convert KIND SRC DST ({', '.join(folders)}: FILE... FOLDER)\nkinds: {', '.join(kinds)}")

@@ -4,6 +4,7 @@ Rows go to processes as `train.parallel.put` expects them: the first process has
 """
 
 import sys
+from collections.abc import Callable
 
 import grain
 import jax
@@ -27,6 +28,17 @@ def batches(examples: grain.MapDataset, batch: int) -> grain.MapDataset:
 
     whole = len(examples) // batch if len(examples) < sys.maxsize else sys.maxsize // batch
     return grain.MapDataset.range(whole * rows).map(own).batch(rows)
+
+
+def mixed(sources: list[tuple[int, Callable, float]], batch: int, seed: int) -> grain.MapDataset:
+    """Endless batches of sources, each with its number of examples, what makes one (`make(index, rng)`), and its
+    share of a batch; each source in its own shuffled order.
+    """
+    parts = [
+        grain.MapDataset.range(count).seed(seed + i).shuffle().repeat().random_map(make)
+        for i, (count, make, _) in enumerate(sources)
+    ]
+    return batches(grain.MapDataset.mix(parts, [share for *_, share in sources]), batch)
 
 
 def own(batch: dict) -> dict:

@@ -113,8 +113,4 @@ def between(values: Float32[np.ndarray, "n *e"], place: Float[np.ndarray, "t"]) 
 
 def stream(sources: list[tuple[LipStretches, float]], batch: int, seed: int) -> grain.MapDataset:
     """Endless batches in which each source has its share; each source in its own shuffled order."""
-    parts = [
-        grain.MapDataset.range(len(source)).seed(seed + i).shuffle().repeat().random_map(source.stretch)
-        for i, (source, _) in enumerate(sources)
-    ]
-    return host_rows.batches(grain.MapDataset.mix(parts, [share for _, share in sources]), batch)
+    return host_rows.mixed([(len(source), source.stretch, share) for source, share in sources], batch, seed)

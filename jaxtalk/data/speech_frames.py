@@ -53,8 +53,4 @@ class SpeechFrames:
 
 def stream(sources: list[tuple[SpeechFrames, float]], batch: int, seed: int) -> grain.MapDataset:
     """Endless batches in which each source has its share; each source in its own shuffled order."""
-    parts = [
-        grain.MapDataset.range(len(frames)).seed(seed + i).shuffle().repeat().random_map(frames.frame)
-        for i, (frames, _) in enumerate(sources)
-    ]
-    return host_rows.batches(grain.MapDataset.mix(parts, [share for _, share in sources]), batch)
+    return host_rows.mixed([(len(frames), frames.frame, share) for frames, share in sources], batch, seed)

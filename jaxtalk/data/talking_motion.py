@@ -142,11 +142,7 @@ class MotionPieces:
 
 def stream(sources: list[tuple[MotionPieces, float]], batch: int, seed: int) -> grain.MapDataset:
     """Endless batches in which each source has its share; each source in its own shuffled order."""
-    parts = [
-        grain.MapDataset.range(len(source)).seed(seed + i).shuffle().repeat().random_map(source.piece)
-        for i, (source, _) in enumerate(sources)
-    ]
-    return host_rows.batches(grain.MapDataset.mix(parts, [share for _, share in sources]), batch)
+    return host_rows.mixed([(len(source), source.piece, share) for source, share in sources], batch, seed)
 
 
 def beside(others: MotionPieces, own: MotionPieces, batch: int, seed: int) -> grain.MapDataset:

@@ -13,9 +13,7 @@ from jaxtalk.metrics.lip_sync import agreement
 from jaxtalk.models.motion_sync_net import FRAMES, ROWS
 
 MOUTH = slice(3 * 48, 3 * 68)  # of the 204 numbers of a frame
-OTHERS = (
-    0.25  # share of wrong pairs whose sound is another clip's; half of the rest is from elsewhere in the same clip,
-)
+OTHERS = 0.25  # share of wrong pairs whose sound is another clip's; half of the rest is from elsewhere in the same clip
 NEAR = (2, 5)  # the other half so many frames apart
 
 
