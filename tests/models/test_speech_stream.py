@@ -49,7 +49,7 @@ def error(features, config):
     return np.sqrt(np.mean((features - offline(config)) ** 2) / np.mean(offline(config) ** 2))
 
 
-@pytest.mark.parametrize("config", [BASE, LARGE], ids=["base", "large"])
+@pytest.mark.parametrize("config", [BASE, pytest.param(LARGE, marks=pytest.mark.slow)], ids=["base", "large"])
 def test_a_window_that_holds_the_utterance_gives_what_offline_gives(config):
     features = chunked(config, WHOLE)
     assert features.shape == offline(config).shape == (FRAMES, 32)

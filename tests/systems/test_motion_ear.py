@@ -15,7 +15,7 @@ RNG = np.random.default_rng(0)
 def test_lip_tcn_is_heard_up_to_its_last_layer(tmp_path, monkeypatch):
     monkeypatch.setattr(motion_ear, "_BLOCK", 32)  # so that blocks meet
     config = lip_tcn.Config(phonemes=3, width=8, dilations=(1, 2))
-    params = lip_tcn.LipTCN(config).init(jax.random.key(0), jnp.zeros((1, 32, 80)))["params"]
+    params = jax.jit(lip_tcn.LipTCN(config).init)(jax.random.key(0), jnp.zeros((1, 32, 80)))["params"]
     values = weights.config_values(config)
     stored = weights.Weights(variables={"params": params}, name="lip_tcn", config=values, licence="", note="")
     weights.save(tmp_path / "ear.safetensors", stored)

@@ -31,7 +31,7 @@ def test_windows_of_sound_and_mouth_begin_at_the_same_frame():
 
 def test_half_of_the_pairs_belong_together_and_no_other_does():
     mask = jnp.ones((CLIPS, FRAMES)).at[1, 25:].set(0)
-    sound, mouth, together = motion_sync.pairs(jax.random.key(0), SOUND, MOTION, mask, 400)
+    sound, mouth, together = jax.jit(motion_sync.pairs, static_argnums=4)(jax.random.key(0), SOUND, MOTION, mask, 400)
     heard, seen = sound[..., 0, 0], mouth[..., 0, 0]
     right = np.asarray(together) > 0.5
     assert 0.45 < right.mean() < 0.55

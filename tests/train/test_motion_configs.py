@@ -69,10 +69,10 @@ def speech(tmp_path):
     return {"audio2motion": tmp_path / "audio2motion.safetensors", "sync": tmp_path / "motion_sync_net.safetensors"}
 
 
-SLOW = [pytest.param(name, marks=pytest.mark.slow) for name in ("motion", "postnet")]
+SLOW = [pytest.param(name, marks=pytest.mark.slow) for name in ("motion", "postnet", "pose")]
 
 
-@pytest.mark.parametrize("name", ["sync", "pose", *SLOW])
+@pytest.mark.parametrize("name", ["sync", *SLOW])
 def test_a_step_moves_everything_by_finite_gradients(name, request):
     config = {"sync": SYNC, "motion": MOTION, "postnet": POSTNET, "pose": POSE}[name]
     if name in ("motion", "postnet"):
