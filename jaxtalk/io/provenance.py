@@ -1,8 +1,8 @@
 """Every file that jaxtalk writes says that it is synthetic, and what it was made from.
 
-The record goes into the file (mp4, mov: the comment tag; glb: asset.extras; npz: a field) and, for every type, into a
-JSON file beside it, `out.mp4.json`, with the SHA-256 of the output. This helps the honest: both are stripped by one
-command or one upload, so a file without a record is not thereby a recording.
+The record goes into the file (mp4, mov, webm: the comment tag; glb: asset.extras; npz: a field) and, for every type,
+into a JSON file beside it, `out.mp4.json`, with the SHA-256 of the output. This helps the honest: both are stripped by
+one command or one upload, so a file without a record is not thereby a recording.
 """
 
 import dataclasses
@@ -117,9 +117,11 @@ def verify(path: str | Path) -> Found:
 
 def _inside(path: Path) -> Record | None:
     match path.suffix.lower():
-        case ".mp4" | ".mov":
+        case ".mp4" | ".mov" | ".webm":
             with container.reading(path, "video") as media:
-                text = media.metadata.get("comment", "")
+                text = {name.lower(): value for name, value in media.metadata.items()}.get(
+                    "comment", ""
+                )  # WebM: COMMENT
             return json.loads(text.removeprefix(OPENING)) if text.startswith(OPENING) else None
         case ".glb":
             with open(path, "rb") as file:
