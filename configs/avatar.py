@@ -68,6 +68,8 @@ class Config:
     log2_rows: int = 16
     cells: int = 64
     """Along an axis of the occupancy grid."""
+    bends: bool = True
+    """Whether the torso is told how the head and it moved."""
     most: int = 192
     """Samples on a ray that crosses all of the head's space."""
     frames: int = 8
@@ -94,7 +96,8 @@ class Config:
                 ("torso", 2, self.finest, 1e-4),
             )
         }
-        return radnerf.Config(**grids, width=self.width, geometry=self.width, frames=frames, eyes=True)
+        sizes = dict(width=self.width, geometry=self.width, frames=frames)
+        return radnerf.Config(**grids, **sizes, eyes=True, bends=self.bends)
 
     @property
     def lattice(self) -> Lattice:

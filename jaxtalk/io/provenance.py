@@ -119,9 +119,8 @@ def _inside(path: Path) -> Record | None:
     match path.suffix.lower():
         case ".mp4" | ".mov" | ".webm":
             with container.reading(path, "video") as media:
-                text = {name.lower(): value for name, value in media.metadata.items()}.get(
-                    "comment", ""
-                )  # WebM: COMMENT
+                tags = {name.lower(): value for name, value in media.metadata.items()}  # WebM: COMMENT
+            text = tags.get("comment", "")
             return json.loads(text.removeprefix(OPENING)) if text.startswith(OPENING) else None
         case ".glb":
             with open(path, "rb") as file:

@@ -47,6 +47,8 @@ class Config:
     torso_code: int = 8
     frames: int = 13000
     """Training frames that have codes."""
+    bends: bool = True
+    """Whether the torso is told how the head and it moved (GeneFace's head-aware torso)."""
     torso_scale: float = 0.8
     """What the torso's pixels in [-1, 1] are multiplied by, so that bent ones stay inside of its grid."""
     dtype: DTypeLike = jnp.float32

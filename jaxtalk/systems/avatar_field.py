@@ -100,10 +100,13 @@ class Avatar(NamedTuple):
 
     def torso(self, params, moment: Moment, pixels: Float[Array, "n 2"], code):
         """Opacity, colour and movement of the torso at pixels; the movement is what `moment.sway` does not tell."""
-        place = 2 * pixels / self.size - 1
-        place = place @ moment.sway[:, :2].T + moment.sway[None, :, 2]
+        place, pose = 2 * pixels / self.size - 1, moment.pose
+        if self.network.config.bends:
+            place = place @ moment.sway[:, :2].T + moment.sway[None, :, 2]
+        else:
+            pose = jnp.zeros_like(pose)
         look = lambda model, *x: model.torso(*x)  # noqa: E731
-        return self.network.apply({"params": params}, place, moment.pose, code, method=look)
+        return self.network.apply({"params": params}, place, pose, code, method=look)
 
     def train_view(
         self,

@@ -82,6 +82,15 @@ def test_pieces_and_training_s_budget_see_the_same(avatar, params):
     assert train.asked.sum() > 0
 
 
+def test_a_torso_that_does_not_bend_stays_where_it_is(avatar, params):
+    still = avatar._replace(network=RadNerf(dataclasses.replace(avatar.network.config, bends=False)))
+    pixels, code = avatar_field.rays.pixels(SIZE, SIZE).reshape(-1, 2), avatar_field.codes(params, 0).torso
+    moved = dataclasses.replace(_moment(yaw=0.3, aside=0.1), sway=jnp.array([[0.9, 0.1, 0.2], [0.0, 1.1, -0.1]]))
+    for one, same in ((still, True), (avatar, False)):
+        look = jax.jit(lambda moment, one=one: one.torso(params, moment, pixels, code)[1])
+        assert np.allclose(look(moved), look(_moment()), atol=1e-6) == same
+
+
 def test_everything_that_a_frame_is_told_has_a_slope(avatar, params):
     space, pixels = avatar.space(_ball(avatar)), avatar_field.rays.pixels(SIZE, SIZE).reshape(-1, 2)[::5]
     count = len(pixels)
