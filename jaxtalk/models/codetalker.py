@@ -40,6 +40,8 @@ class Config:
     decoder: motion_decoder.Config = motion_decoder.Config(width=1024, layers=6, hidden=2048)
     features: int = 1024
     """Of a frame, as the prior has them."""
+    codebook: bool = True
+    """Else features go to the prior's decoder as they are (the paper's ablation)."""
 
 
 class CodeTalker(nn.Module):
@@ -52,7 +54,7 @@ class CodeTalker(nn.Module):
 
     def __call__(
         self,
-        wave: Float[Array, "b n"],
+        sound: Float[Array, "b n *f"],
         motion: Float[Array, "b t c"],
         style: Float[Array, "b s"],
         lengths: tuple[Int[Array, "b"], Int[Array, "b"]] | None = None,
@@ -60,10 +62,10 @@ class CodeTalker(nn.Module):
         train: bool = False,
     ) -> Float[Array, "b t f"]:
         """Features of every frame, each after the true motion before it; see `MotionDecoder`."""
-        return self.features(self.decoder(wave, motion, style, lengths, train=train))
+        return self.features(self.decoder(sound, motion, style, lengths, train=train))
 
-    def listen(self, wave: Float[Array, "b n"], frames: int | None = None) -> Speech:
-        return self.decoder.listen(wave, frames)
+    def listen(self, sound: Float[Array, "b n *f"], frames: int | None = None) -> Speech:
+        return self.decoder.listen(sound, frames)
 
     def attend(self, speech: Float[Array, "b t r e"]) -> Speech:
         return self.decoder.attend(speech)
@@ -84,14 +86,14 @@ class Variables(NamedTuple):
 class Predicted(NamedTuple):
     motion: Float[Array, "b t c"]
     features: Float[Array, "b t f"]
-    coded: Coded  # of the features
+    coded: Coded | None  # of the features
 
 
 def predict(
     model: CodeTalker,
     prior: MotionVqvae,
     variables: Variables,
-    wave: Float[Array, "b n"],
+    sound: Float[Array, "b n *f"],
     motion: Float[Array, "b t c"],
     style: Float[Array, "b s"],
     lengths: tuple[Int[Array, "b"], Int[Array, "b"]] | None = None,
@@ -103,25 +105,38 @@ def predict(
     truth's codes, `truth_codes`, are the published loss.
     """
     train = rngs is not None
-    features = model.apply(variables.predictor, wave, motion, style, lengths, train=train, rngs=rngs)
+    features = model.apply(variables.predictor, sound, motion, style, lengths, train=train, rngs=rngs)
     fixed = jax.lax.stop_gradient(variables.prior)
-    codes, coded = prior.apply(fixed, features, method="quantise")
+    codes, coded = quantise(model, prior, fixed, features)
     frames = None if lengths is None else lengths[1]
     return Predicted(prior.apply(fixed, codes, frames, method="decode"), features, coded)
 
 
+def quantise(
+    model: CodeTalker, prior: MotionVqvae, variables: dict, features: Float[Array, "b *t f"]
+) -> tuple[Float[Array, "b *t f"], Coded | None]:
+    """What the prior decodes: codes or, without a codebook, the features. `variables`: of the prior."""
+    return prior.apply(variables, features, method="quantise") if model.config.codebook else (features, None)
+
+
 def truth_codes(
-    prior: MotionVqvae, variables: dict, motion: Float[Array, "b t c"], lengths: Int[Array, "b"] | None = None
+    prior: MotionVqvae,
+    variables: dict,
+    motion: Float[Array, "b t c"],
+    lengths: Int[Array, "b"] | None = None,
+    codebook: bool = True,
 ) -> Float[Array, "b t f"]:
-    """The codes of true motion, which predicted features are to be near."""
-    features = prior.apply(variables, motion, lengths, method="encode")
-    coded = prior.apply(variables, features.reshape(*motion.shape[:2], -1), method="quantise")[1]
-    return jax.lax.stop_gradient(coded.codes.reshape(*motion.shape[:2], -1))
+    """The codes of true motion, which predicted features are to be near; without a codebook, its features."""
+    features = prior.apply(variables, motion, lengths, method="encode").reshape(*motion.shape[:2], -1)
+    if codebook:
+        coded = prior.apply(variables, features, method="quantise")[1]
+        features = coded.codes.reshape(features.shape)
+    return jax.lax.stop_gradient(features)
 
 
 class Animation(NamedTuple):
     motion: Float[Array, "b t c"]
-    codes: Int[Array, "b t p"]  # which
+    codes: Int[Array, "b t p"] | None  # which
 
 
 class State(NamedTuple):
@@ -162,7 +177,7 @@ def generate(
         state, part = run(state, Speech(jax.tree.map(lambda x, a=begin, b=stop: x[a:b], speech.layers)))
         made.append(part)
         begin = stop
-    motion, codes, indices = (jnp.concatenate(parts, axis=1) for parts in zip(*made, strict=True))
+    motion, codes, indices = jax.tree.map(lambda *parts: jnp.concatenate(parts, axis=1), *made)
     if delay is None:
         motion = prior.apply(variables.prior, codes, method="decode")
     elif delay:
@@ -185,7 +200,7 @@ def advance(
     speech: Speech,
     style: Float[Array, "b s"],
     delay: int = 0,
-) -> tuple[State, tuple[Float[Array, "b t c"], Float[Array, "b t f"], Int[Array, "b t p"]]]:
+) -> tuple[State, tuple[Float[Array, "b t c"], Float[Array, "b t f"], Int[Array, "b t p"] | None]]:
     """The frames of a chunk of speech: motion, codes and which codes.
 
     The motion is that of `delay` frames before each. Before the start of the clip it means nothing, and the last frames
@@ -195,14 +210,15 @@ def advance(
 
     def frame(state: State, heard):
         progress, features = model.apply(variables.predictor, state.progress, heard, style, method="step")
-        codes, coded = prior.apply(variables.prior, features, method="quantise")
+        codes, coded = quantise(model, prior, variables.prior, features)
         decoding, motion = prior.apply(
             variables.prior, state.decoding, codes, state.progress.frame, rows, method="follow"
         )
-        return State(progress._replace(before=motion[:, -1]), decoding), (motion[:, 0], codes, coded.indices)
+        which = coded.indices if coded else None
+        return State(progress._replace(before=motion[:, -1]), decoding), (motion[:, 0], codes, which)
 
     state, made = jax.lax.scan(frame, state, speech.layers)
-    return state, tuple(jnp.swapaxes(x, 0, 1) for x in made)
+    return state, jax.tree.map(lambda x: jnp.swapaxes(x, 0, 1), made)
 
 
 def rest(prior: MotionVqvae, variables: Variables, state: State, delay: int) -> Float[Array, "b delay c"]:

@@ -23,7 +23,7 @@ class FaceFormer(nn.Module):
 
     def __call__(
         self,
-        wave: Float[Array, "b n"],
+        sound: Float[Array, "b n *f"],
         motion: Float[Array, "b t c"],
         style: Float[Array, "b s"],
         lengths: tuple[Int[Array, "b"], Int[Array, "b"]] | None = None,
@@ -31,10 +31,10 @@ class FaceFormer(nn.Module):
         train: bool = False,
     ) -> Float[Array, "b t c"]:
         """The motion of every frame, each after the true one before it; see `MotionDecoder`."""
-        return self.write(self.decoder(wave, motion, style, lengths, train=train))
+        return self.write(self.decoder(sound, motion, style, lengths, train=train))
 
-    def listen(self, wave: Float[Array, "b n"], frames: int | None = None, *, train: bool = False) -> Speech:
-        return self.decoder.listen(wave, frames, train=train)
+    def listen(self, sound: Float[Array, "b n *f"], frames: int | None = None, *, train: bool = False) -> Speech:
+        return self.decoder.listen(sound, frames, train=train)
 
     def attend(self, speech: Float[Array, "b t r e"]) -> Speech:
         return self.decoder.attend(speech)

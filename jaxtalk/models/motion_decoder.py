@@ -8,6 +8,9 @@ style alone. (The originals train with a motion of 0 there, so with the bias of 
 with it.)
 
 A style is a row of numbers, one for each person of the training set: 1 for one of them (`style`), or any mix.
+
+Without wav2vec 2.0 (`Config.speech` None) the network is given rows of features of any other ear in the wave's place,
+`moments` for each frame.
 """
 
 import dataclasses
@@ -43,7 +46,8 @@ class Config:
     moments: int = 1
     """Of speech that a frame hears. The encoder's own, if they are as many a second as it has; else interpolated."""
     dropout: float = 0.1
-    speech: speech_encoder.Config = speech_encoder.BASE
+    speech: speech_encoder.Config | None = speech_encoder.BASE
+    """None: what is given are an ear's rows, not waves."""
     dtype: DTypeLike = jnp.float32
 
 
@@ -68,19 +72,36 @@ class Progress(NamedTuple):
     before: Float[Array, "b c"]  # the motion before it
 
 
+class Rows(nn.Module):
+    """In the place of `PacedSpeech` where speech was heard before."""
+
+    moments: int
+
+    def __call__(
+        self,
+        rows: Float[Array, "b n f"],
+        frames: int | None = None,
+        lengths: tuple[Int[Array, "b"], Int[Array, "b"]] | None = None,
+        *,
+        train: bool = False,
+    ) -> Float[Array, "b t r f"]:
+        frames = rows.shape[1] // self.moments if frames is None else frames
+        return rows[:, : frames * self.moments].reshape(len(rows), frames, self.moments, -1)
+
+
 class MotionDecoder(nn.Module):
     config: Config = Config()
 
     def setup(self):
         c = self.config
-        self.speech = PacedSpeech(c.speech, c.fps, c.moments)
+        self.speech = Rows(c.moments) if c.speech is None else PacedSpeech(c.speech, c.fps, c.moments)
         self.hear, self.read = nn.Dense(c.width, dtype=c.dtype), nn.Dense(c.width, dtype=c.dtype)
         self.decoder = CausalDecoder(c.width, c.layers, c.heads, c.hidden, c.period, c.dropout, c.dtype)
         self.styles = self.param("styles", nn.initializers.normal(1.0), (c.styles, c.width), jnp.float32)
 
     def __call__(
         self,
-        wave: Float[Array, "b n"],
+        sound: Float[Array, "b n *f"],
         motion: Float[Array, "b t c"],
         style: Float[Array, "b s"],
         lengths: tuple[Int[Array, "b"], Int[Array, "b"]] | None = None,
@@ -88,13 +109,13 @@ class MotionDecoder(nn.Module):
         train: bool = False,
     ) -> Float[Array, "b t d"]:
         """All frames, each after the true one before it. `lengths`: samples and frames, in a batch of padded clips."""
-        speech = self.speech(wave, motion.shape[1], lengths, train=train)
+        speech = self.speech(sound, motion.shape[1], lengths, train=train)
         x = jnp.pad(self.read(motion[:, :-1]), ((0, 0), (1, 0), (0, 0))) + self._styled(style)[:, None]
         return self.decoder(x, self.decoder.hear(self.hear(speech)), train=train)
 
-    def listen(self, wave: Float[Array, "b n"], frames: int | None = None, *, train: bool = False) -> Speech:
+    def listen(self, sound: Float[Array, "b n *f"], frames: int | None = None, *, train: bool = False) -> Speech:
         """Everything of speech that `step` needs."""
-        return self.attend(self.speech(wave, frames, train=train))
+        return self.attend(self.speech(sound, frames, train=train))
 
     def attend(self, speech: Float[Array, "b t r e"]) -> Speech:
         """The same from the encoder's features at the animation's pace, for example of a chunk."""
