@@ -195,7 +195,8 @@ def convert(arguments: list[str]) -> None:
     kinds |= dict.fromkeys(perceptual, "jaxtalk.convert.perceptual")
     kinds |= {"arcface": "jaxtalk.convert.arcface", "niqe": "jaxtalk.convert.niqe"}
     kinds |= dict.fromkeys(fields := ("radnerf", "adnerf"), "jaxtalk.convert.radnerf")
-    kinds |= {name: f"jaxtalk.convert.{name}" for name in ("faceformer", "voca", "geneface", "codetalker", "wav2lip")}
+    plain = ("faceformer", "voca", "geneface", "codetalker", "wav2lip", "iplap")
+    kinds |= {name: f"jaxtalk.convert.{name}" for name in plain}
     kinds |= {"sadtalker": "jaxtalk.convert.sadtalker_files"}
     folders = ("sadtalker", "geneface", "codetalker")
     many = arguments[:1] != [] and arguments[0] in folders
