@@ -51,6 +51,8 @@ class Config(first.Speech):
     """Weights of Audio2Motion, which stay as they are."""
     sync: Path | None = None
     """Weights of MotionSyncNet; without them nothing is judged."""
+    others: bool = True
+    """Whether others are heard in training; else the person's own speech alone, at other paces."""
     importance: Importance = Importance()
     temperature: float = 1.0
     """Of the noise from which Audio2Motion draws in training."""
@@ -72,6 +74,7 @@ class Config(first.Speech):
             export=task.export,
             seed=self.seed,
             log_every=100,
+            save_every=200,  # so that an interruption of `avatar fit` costs less than a minute
         )
 
 
@@ -89,7 +92,9 @@ class Task:
 
     def batches(self):
         """Speech of others, and of the person beside it."""
-        others = [speaker for pieces, _ in self.config.sources() for speaker in pieces.people]
+        others = [self.person.train]
+        if self.config.others:
+            others = [speaker for pieces, _ in self.config.sources() for speaker in pieces.people]
         own = MotionPieces([self.person.train], self.config.frames)
         return talking_motion.beside(MotionPieces(others, self.config.frames), own, self.config.batch, self.config.seed)
 

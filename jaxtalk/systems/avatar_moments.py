@@ -1,8 +1,8 @@
 """From speech and a person's video to what each frame of an avatar is drawn from.
 
-speech --listen--> mouth --+--> expression --face--> landmarks, kept near the person's own --+
-the person's video --------+    (eyes, brows)                                                +--> moments
-the person's video, or speech --PoseVAE--> head, at this person's pace --smoothing-----------+
+speech --avatar_speech--> landmarks, kept near the person's own ---------------------+
+the person's video --eyes, brows--^                                                   +--> moments
+the person's video, or speech --PoseVAE--> head, at this person's pace --smoothing----+
 """
 
 from typing import NamedTuple
@@ -13,13 +13,13 @@ from jaxtyping import Array, Float, Int
 
 from jaxtalk.audio import mel
 from jaxtalk.data import avatar_frames, head_motion
-from jaxtalk.face import arkit, builtin, landmark_projection, rotation
-from jaxtalk.systems import listen
+from jaxtalk.face import arkit, landmark_projection, rotation
+from jaxtalk.systems import avatar_speech, listen
 from jaxtalk.systems.avatar_field import Moment
 from jaxtalk.systems.avatar_options import RenderOptions
+from jaxtalk.systems.avatar_speech import FPS
 from jaxtalk.systems.avatar_store import Person
 
-FPS = 25.0
 LAG = 0.2  # of each frame's landmarks is the one before, as GeneFace's fast renderer has it
 LIDS = [arkit.INDEX["eyeBlinkLeft"], arkit.INDEX["eyeBlinkRight"]]
 REACH = 2.0  # of the person's standard deviations: as far as a generated head goes from its usual pose
@@ -35,19 +35,23 @@ class Head(NamedTuple):
     translation: Float[np.ndarray, "t 3"]
 
 
-def told(person: Person, wave: Float[np.ndarray, "n"], options: RenderOptions, smoothed: int) -> Moment:
+def told(
+    person: Person,
+    wave: Float[np.ndarray, "n"],
+    options: RenderOptions,
+    smoothed: int,
+    networks: avatar_speech.Networks = avatar_speech.NONE,
+) -> Moment:
     """What each frame of the video is drawn from; `wave` is mono at 16 kHz."""
-    frames, spectrum = listen.frame_count(len(wave), FPS), mel.log_mel(jnp.asarray(wave))
+    frames = listen.frame_count(len(wave), FPS)
     there = forth_and_back(len(person.eyes), frames)
     eyes, lids = blinking(person, there, options)
-    mouth = options.mouth * listen.mouth(spectrum, FPS, frames)
-    expression = jnp.where(listen.MOUTH, mouth, jnp.asarray(person.expression)[there].at[:, np.array(LIDS)].set(lids))
-    limited = landmark_projection.clamp(
-        landmarks(person, expression), jnp.asarray(person.mean), jnp.asarray(person.spread)
-    )
+    upper = jnp.asarray(person.expression)[there].at[:, np.array(LIDS)].set(lids)
+    said = avatar_speech.points(person, wave, upper, options, networks)
+    limited = landmark_projection.clamp(said, jnp.asarray(person.mean), jnp.asarray(person.spread))
     normal = (np.asarray(landmark_projection.lag(limited, LAG)) - person.mean) / person.spread
     windows = avatar_frames.landmark_windows(normal.reshape(frames, -1), smoothed)
-    head = moving(person, there, spectrum, options)
+    head = moving(person, there, wave, options, networks)
     return Moment(
         jnp.asarray(windows),
         jnp.asarray(eyes, jnp.float32)[:, None],
@@ -55,14 +59,6 @@ def told(person: Person, wave: Float[np.ndarray, "n"], options: RenderOptions, s
         jnp.asarray(head.translation),
         jnp.asarray(swaying(person, there, head, options)),
     )
-
-
-def landmarks(person: Person, expression: Float[Array, "t e"]) -> Float[Array, "t 68 3"]:
-    """The person's 68 points before the pose, in metres."""
-    model = builtin.model()
-    at = model.landmarks
-    neutral = model.template[at] + jnp.einsum("i,ivc->vc", jnp.asarray(person.identity), model.identity[:, at])
-    return neutral[None] + jnp.einsum("te,evc->tvc", expression, model.expression[:, at])
 
 
 def forth_and_back(known: int, frames: int) -> Int[np.ndarray, "{frames}"]:
@@ -87,11 +83,20 @@ def blinking(
     return wide + closure * (shut - wide), (up + closure[:, None] * (down - up)).astype(np.float32)
 
 
-def moving(person: Person, there: Int[np.ndarray, "t"], spectrum: Float[Array, "n 80"], options: RenderOptions) -> Head:
+def moving(
+    person: Person,
+    there: Int[np.ndarray, "t"],
+    wave: Float[np.ndarray, "n"],
+    options: RenderOptions,
+    networks: avatar_speech.Networks = avatar_speech.NONE,
+) -> Head:
     """The head's pose in each frame, smoothed by Gaussian weights of `--smooth` seconds."""
     if options.pose == "still":
         there = np.full_like(there, _usual(person))
-    if options.pose == "generated":
+    if options.pose == "generated" and networks.mover:
+        head = within(person, avatar_speech.pose(networks.mover, wave, len(there), options.seed))
+    elif options.pose == "generated":
+        spectrum = mel.log_mel(jnp.asarray(wave))
         head = generated(person, *listen.head(spectrum, FPS, len(there), style=0, seed=options.seed))
     else:
         head = Head(person.angles[there], person.translation[there])
@@ -108,8 +113,14 @@ def generated(person: Person, angles: Float[Array, "t 3"], translation: Float[Ar
     own = np.concatenate([person.angles, person.translation], axis=1)
     spread = np.maximum(own.std(0), 1e-6)
     pace = np.abs(np.diff(own, axis=0)).mean(0) if len(own) > 1 else 0 * spread
-    moved = np.minimum(spread / USUAL_SPREAD, pace / USUAL_PACE) * heard
-    pose = own.mean(0) + REACH * spread * np.tanh(moved / (REACH * spread))
+    return within(person, np.minimum(spread / USUAL_SPREAD, pace / USUAL_PACE) * heard)
+
+
+def within(person: Person, moved: Float[np.ndarray, "t 6"]) -> Head:
+    """A head that moves about the person's mean pose, no further than the field has seen."""
+    own = np.concatenate([person.angles, person.translation], axis=1)
+    reach = REACH * np.maximum(own.std(0), 1e-6)
+    pose = own.mean(0) + reach * np.tanh(moved / reach)
     return Head(*np.split(pose.astype(np.float32), 2, axis=1))
 
 

@@ -13,8 +13,10 @@ class FitOptions:
 
     jaxtalk avatar fit me.mp4 -o me/
 
-    An interrupted run goes on where it stopped. me/avatar.safetensors and me/person.npz are the avatar; me/data is
-    what the video was made into and me/checkpoints the training's, which can be deleted when it is done.
+    jaxtalk avatar fit me.mp4 -o me/ --postnet (for `render --motion geneface` as well)
+
+    An interrupted run goes on where it stopped. me/avatar.json names the files that are the avatar; me/data is what the
+    video was made into and me/checkpoints the training's, which can be deleted when it is done.
     """
 
     video: tyro.conf.Positional[Path]
@@ -29,6 +31,14 @@ class FitOptions:
     """The face in every frame (.npz), where it was followed before."""
     tracker: str | None = None
     """mediapipe:PATH.task instead of the built-in networks (extra mediapipe)."""
+    postnet: bool = False
+    """Learn PostNet as well, which draws Audio2Motion's mouth towards this person's: some minutes more."""
+    postnet_steps: int = 500
+    """Training steps of PostNet; 0.13 s each on two cores."""
+    audio2motion: Path | None = None
+    """Weights of the Audio2Motion that it corrects; the shipped ones if not given."""
+    corpus: Path | None = None
+    """Folder that `jaxtalk corpus` wrote: speech of others to learn PostNet with, beside the person's own."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -48,9 +58,20 @@ class RenderOptions:
     """Video to write (.mp4, .mov). Transparent: .mov (ProRes 4444), .webm (VP9), or a folder of PNGs without sound."""
     size: int | None = None
     """Pixels of the square video; what was learnt if not given. More is smoother, but not more detailed."""
+    motion: Literal["lip_tcn", "geneface"] = "lip_tcn"
+    """What hears the speech: LipTCN, as in `talk`; or GeneFace's Audio2Motion, corrected by the person's PostNet if
+    the folder holds one."""
+    audio2motion: Path | None = None
+    """Weights of Audio2Motion for --motion geneface, instead of the person's own or the shipped ones."""
+    postnet: Path | None = None
+    """Weights of PostNet, instead of the person's own."""
+    temperature: float = 0.0
+    """Of the noise that --motion geneface draws from: 0 is always the same, 1 as lively as what it learnt."""
     pose: Literal["video", "still", "generated"] = "video"
     """The head moves as in the person's video, forth and back; keeps its usual pose; or moves with the speech, no
     wider nor quicker than in the video."""
+    audio2pose: Path | None = None
+    """Weights of Audio2Pose that learnt this person (jaxtalk train pose_wavenet), for --pose generated."""
     blink: Literal["video", "generated", "none"] = "video"
     """Eyes as in the video; blinks at random; or open."""
     mouth: float = 1.0
@@ -60,4 +81,4 @@ class RenderOptions:
     background: Path | None = None
     """A picture to stand before, a colour (--background=#00b140), or `transparent`; the video's own if not given."""
     seed: int = 0
-    """Of what is generated: same seed, same head and blinks."""
+    """Of what is generated: same seed, same head, blinks and (with a temperature) mouth."""

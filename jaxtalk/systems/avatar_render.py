@@ -21,7 +21,7 @@ from jaxtalk.errors import InputError
 from jaxtalk.face.camera import Pinhole
 from jaxtalk.io import alpha_video, image, output, provenance, video, weights
 from jaxtalk.render import volume
-from jaxtalk.systems import avatar_field, avatar_moments, avatar_store, listen
+from jaxtalk.systems import avatar_field, avatar_moments, avatar_speech, avatar_store, listen
 from jaxtalk.systems.avatar_moments import FPS
 from jaxtalk.systems.avatar_options import RenderOptions
 
@@ -35,20 +35,22 @@ def run(options: RenderOptions) -> Path:
     Raises:
         InputError: an option, the avatar, the sound, the background or the output is wrong; nothing is written then.
     """
-    for name, least, most in (("mouth", 0, 4), ("smooth", 0, 1), ("size", 32, 2048)):
+    for name, least, most in (("mouth", 0, 4), ("smooth", 0, 1), ("size", 32, 2048), ("temperature", 0, 2)):
         value = getattr(options, name)
         if value is not None and not (math.isfinite(value) and least <= value <= most):
             raise InputError(f"--{name} {value}: must be {least} to {most}")
     clear = options.background == TRANSPARENT
     target = alpha_video.check(options.output) if clear else output.check(options.output, video.Writer.suffixes)
+    spoken = avatar_speech.files(options)
     avatar, variables, person = avatar_store.load(options.person)
+    networks = avatar_speech.networks(spoken)
     avatar = enlarged(avatar, options.size or avatar.size)
     wave = audio.load(options.speech)
     behind = None if clear else _background(options.background, person.background, avatar.size)
-    moments = avatar_moments.told(person, wave, options, avatar.network.config.condition.smoothed)
-    names = listen.NETWORKS[: 2 if options.pose == "generated" else 1]
+    moments = avatar_moments.told(person, wave, options, avatar.network.config.condition.smoothed, networks)
+    names = listen.NETWORKS[: 2 if options.pose == "generated" and not networks.mover else 1]
     files = {name: weights.shipped(name) for name in names} | {"avatar": options.person / avatar_store.FIELD}
-    made = provenance.record(options, files)
+    made = provenance.record(options, files | spoken)
     draw = drawer(avatar, variables, None if behind is None else jnp.asarray(behind, jnp.float32) / 255)
     with _writer(target, avatar.size, options, made) as file:
         for frame in tqdm.trange(len(moments.eyes), desc="drawing", unit="frame", disable=None):

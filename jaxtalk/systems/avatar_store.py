@@ -1,10 +1,14 @@
-"""An avatar as two files that can be carried elsewhere: its field, and what of the person's video drawing needs.
+"""An avatar as files that can be carried elsewhere: its field, and what of the person's video drawing needs.
 
-person/avatar.safetensors   parameters and occupancy
-person/person.npz           camera, face, poses, torso, eyes, landmarks' mean and spread, background
+person/avatar.safetensors         parameters and occupancy
+person/person.npz                 camera, face, poses, torso, eyes, landmarks' mean and spread, background
+person/audio2motion.safetensors,  GeneFace's way to speak, if the PostNet was learnt
+       postnet.safetensors
+person/avatar.json                which files there are, with their SHA-256; written last
 """
 
 import dataclasses
+import json
 import zipfile
 from pathlib import Path
 
@@ -15,13 +19,14 @@ from jaxtyping import Float32, UInt8
 from jaxtalk.data.person_video import PersonVideo
 from jaxtalk.errors import InputError
 from jaxtalk.face.camera import Pinhole
-from jaxtalk.io import output, weights
+from jaxtalk.io import output, provenance, weights
 from jaxtalk.models import radnerf
 from jaxtalk.render.march import Lattice
 from jaxtalk.render.occupancy import Cells
 from jaxtalk.systems.avatar_field import Avatar
 
-FIELD, PERSON = "avatar.safetensors", "person.npz"
+FIELD, PERSON, MANIFEST = "avatar.safetensors", "person.npz", "avatar.json"
+SPEECH = {"audio2motion": "audio2motion.safetensors", "postnet": "postnet.safetensors"}
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -47,7 +52,8 @@ class Person:
 
 
 def save(folder: Path, variables: dict, network: radnerf.Config, lattice: Lattice, video: PersonVideo, note: str):
-    """Writes both files; `variables` are parameters, and occupancy under `batch_stats`."""
+    """Writes field and person; `variables` are parameters, and occupancy under `batch_stats`."""
+    (folder / MANIFEST).unlink(missing_ok=True)
     made = weights.Weights(
         variables=variables,
         name="avatar",
@@ -72,13 +78,37 @@ def save(folder: Path, variables: dict, network: radnerf.Config, lattice: Lattic
         np.savez_compressed(file, **{f.name: getattr(person, f.name) for f in dataclasses.fields(Person)})
 
 
+def finish(folder: Path, about: dict) -> None:
+    """Writes the manifest of what is in the folder; `about`: what else it says, as JSON values."""
+    names = [name for name in (FIELD, PERSON, *SPEECH.values()) if (folder / name).is_file()]
+    made = {**about, "files": {name: provenance.sha256(folder / name) for name in names}}
+    with output.atomic(folder / MANIFEST) as to:
+        to.write_text(json.dumps(made, indent=1))
+
+
+def check(folder: Path) -> None:
+    """InputError if the folder lacks a file that its manifest, if there is one, names, or holds another for it."""
+    if not (folder / MANIFEST).is_file():
+        return
+    try:
+        named = dict(json.loads((folder / MANIFEST).read_text())["files"])
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise InputError(f"{folder / MANIFEST}: is damaged; copy the folder again") from error
+    for name, digest in named.items():
+        if not (folder / name).is_file():
+            raise InputError(f"{folder}: {name} is missing, which {MANIFEST} names; copy the whole folder")
+        if provenance.sha256(folder / name) != digest:
+            raise InputError(f"{folder / name}: is not the file that {MANIFEST} names; copy the whole folder again")
+
+
 def load(folder: Path) -> tuple[Avatar, dict, Person]:
     """The avatar in a folder, its variables and its person.
 
     Raises:
-        InputError: the folder holds none.
+        InputError: the folder holds none, or not all of it.
     """
     folder = Path(folder)
+    check(folder)
     if not (folder / FIELD).is_file() or not (folder / PERSON).is_file():
         raise InputError(f"{folder}: holds no avatar ({FIELD} and {PERSON}); make one with jaxtalk avatar fit")
     stored = weights.load(folder / FIELD)

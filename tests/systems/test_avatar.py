@@ -16,13 +16,14 @@ from PIL import Image
 
 from jaxtalk import cli
 from jaxtalk.data.person_video import PersonVideo
+from jaxtalk.errors import InputError
 from jaxtalk.face import builtin
 from jaxtalk.io import image
 from jaxtalk.models.radnerf import Config, RadNerf
 from jaxtalk.render import grid_encoding, occupancy
 from jaxtalk.render.march import Lattice
 from jaxtalk.render.occupancy import Cells
-from jaxtalk.systems import avatar_moments, avatar_render, avatar_store
+from jaxtalk.systems import avatar_moments, avatar_render, avatar_speech, avatar_store
 from jaxtalk.systems.avatar_options import RenderOptions
 
 SIZE, FRAMES = 32, 24
@@ -87,6 +88,23 @@ def test_what_is_kept_is_what_was_made(person, video):
     assert variables["batch_stats"]["occupancy"].shape == (1, 16, 16, 16)
 
 
+def test_a_copy_must_be_whole(person, tmp_path):
+    for name in (avatar_store.FIELD, avatar_store.PERSON):
+        (tmp_path / name).write_bytes((person / name).read_bytes())
+    (tmp_path / avatar_store.SPEECH["postnet"]).write_bytes(b"corrects")
+    avatar_store.finish(tmp_path, {"of": "me.mp4"})
+    avatar_store.check(tmp_path)
+    (tmp_path / avatar_store.SPEECH["postnet"]).write_bytes(b"another")
+    with pytest.raises(InputError, match="postnet.safetensors: is not the file that avatar.json names"):
+        avatar_store.load(tmp_path)
+    (tmp_path / avatar_store.SPEECH["postnet"]).unlink()
+    with pytest.raises(InputError, match="postnet.safetensors is missing"):
+        avatar_store.load(tmp_path)
+    (tmp_path / avatar_store.MANIFEST).write_text("{")
+    with pytest.raises(InputError, match="avatar.json: is damaged"):
+        avatar_store.load(tmp_path)
+
+
 @pytest.fixture(scope="module")
 def clear(person, speech, tmp_path_factory) -> np.ndarray:
     """The frames [t h w 4] of the avatar without a background."""
@@ -117,7 +135,7 @@ def test_an_avatar_speaks_and_is_the_same_without_its_background(clear, person, 
 
 def test_landmarks_are_those_of_the_fitted_face_and_stay_near_the_person_s_own(person, video, speech):
     _, _, kept = avatar_store.load(person)
-    points = avatar_moments.landmarks(kept, jnp.asarray(kept.expression))
+    points = avatar_speech.landmarks(kept, jnp.asarray(kept.expression))
     np.testing.assert_allclose(points, video.points[video.train], atol=1e-5)
     wave = np.asarray(soundfile.read(speech)[0], np.float32)
     loud = RenderOptions(person=person, speech=speech, mouth=4.0)

@@ -12,7 +12,7 @@ from jaxtalk.systems.avatar_store import Person
 
 FRAMES = 200
 THERE = avatar_moments.forth_and_back(FRAMES, 300)
-SILENCE = jnp.zeros((30, 80))
+SILENCE = np.zeros(4800, np.float32)
 
 
 @pytest.fixture(scope="module")
