@@ -8,6 +8,7 @@ import json
 import math
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import jax.numpy as jnp
 import numpy as np
@@ -34,18 +35,26 @@ COLUMNS = {
     "beats": "beat alignment",
     "beats_of_motion": "over motion's beats",
 }
-System = Callable[[dict], Motion]
-"""The motion for a record of the corpus; without coefficients if it moves the head alone, still if the face alone."""
+System = Callable[[Any], Any]
+"""The motion for a record of the corpus; without coefficients if it moves the head alone, still if the face alone.
+Or whatever else `MotionSet.measure` takes, for whatever its records are."""
+
+
+def of_corpus(made: Motion, true: Motion, record: dict) -> dict[str, float]:
+    """`figures` of a record of the corpus."""
+    return figures(made, true, np.asarray(record["speech"], np.float32) / 32768)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class MotionSet:
-    """Rows are `truth` and `systems`. All records have the same number of frames."""
+    """Rows are `truth` and `systems`. All records of the corpus have the same number of frames."""
 
     name: str
-    records: Sequence[dict]
+    records: Sequence[Any]
     truth: System
     systems: Mapping[str, System]
+    measure: Callable[[Any, Any, Any], dict[str, float]] = of_corpus  # of what is made, what is true, and the record
+    columns: Mapping[str, str] = dataclasses.field(default_factory=lambda: COLUMNS)  # what is measured, and its title
 
 
 def run(motion_set: MotionSet, folder: Path) -> str:
@@ -61,8 +70,8 @@ def run(motion_set: MotionSet, folder: Path) -> str:
     for record in tqdm(motion_set.records, unit="clip", desc=motion_set.name, disable=None):
         true = motion_set.truth(record)
         for name, system in rows.items():
-            results[name].append(figures(system(record), true, np.asarray(record["speech"], np.float32) / 32768))
-    table = _table(results)
+            results[name].append(motion_set.measure(true if name == "truth" else system(record), true, record))
+    table = _table(results, motion_set.columns)
     folder.mkdir(parents=True, exist_ok=True)
     for name, text in {"table.txt": table + "\n", "results.json": json.dumps(results, indent=1) + "\n"}.items():
         with output.atomic(folder / name) as temporary:
@@ -97,11 +106,11 @@ def cut(record: dict, frames: int) -> dict:
     return record | tracks | {"speech": np.asarray(record["speech"])[: frames * mel.RATE // clip.FPS]}
 
 
-def _table(results: dict[str, list[dict[str, float]]]) -> str:
+def _table(results: dict[str, list[dict[str, float]]], columns: Mapping[str, str]) -> str:
     """Means over clips and their standard errors."""
-    lines = ["| |" + "".join(f" {title} |" for title in COLUMNS.values()), "|---|" + "---|" * len(COLUMNS)]
+    lines = ["| |" + "".join(f" {title} |" for title in columns.values()), "|---|" + "---|" * len(columns)]
     for name, clips in results.items():
-        cells = [_cell([c[column] for c in clips if column in c]) for column in COLUMNS]
+        cells = [_cell([c[column] for c in clips if column in c]) for column in columns]
         lines.append(f"| {name} |" + "".join(f" {cell} |" for cell in cells))
     return "\n".join(lines)
 
