@@ -20,8 +20,8 @@ import jax.numpy as jnp
 from jax.typing import DTypeLike
 from jaxtyping import Array, Float
 
-from jaxtalk.models.spade_decoder import normalised
 from jaxtalk.nn.conv import Conv
+from jaxtalk.nn.instance_norm import normalised
 from jaxtalk.nn.mel_encoder import MelEncoder, batch_norm
 from jaxtalk.nn.pool import average_pool
 from jaxtalk.render import texture

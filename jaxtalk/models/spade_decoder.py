@@ -9,12 +9,12 @@ what two convolutions make of the label. Only modulated values depend on a pixel
 """
 
 import flax.linen as nn
-import jax
 import jax.numpy as jnp
 from jax.typing import DTypeLike
 from jaxtyping import Array, Float
 
 from jaxtalk.nn.conv import Conv
+from jaxtalk.nn.instance_norm import normalised
 from jaxtalk.nn.upsample import EnlargedConv, enlarge
 
 SLOPE = 0.2  # of the leaky ReLUs
@@ -91,10 +91,3 @@ class Modulation(nn.Module):
         both = Conv(2 * self.features, (3, 3), padding=1, dtype=self.dtype, name="scale_and_shift")(hidden)
         scale, shift = jnp.split(both.astype(jnp.float32), 2, -1)
         return (normal * (1 + scale) + shift).astype(self.dtype)
-
-
-def normalised(x: Float[Array, "b h w c"]) -> Float[Array, "b h w c"]:
-    """Each channel of each picture with mean 0 and variance 1, float32 (instance norm without parameters)."""
-    x = x.astype(jnp.float32)
-    x = x - x.mean((1, 2), keepdims=True)
-    return x * jax.lax.rsqrt((x**2).mean((1, 2), keepdims=True) + 1e-5)
