@@ -195,7 +195,7 @@ def convert(arguments: list[str]) -> None:
     kinds |= dict.fromkeys(perceptual, "jaxtalk.convert.perceptual")
     kinds |= {"arcface": "jaxtalk.convert.arcface", "niqe": "jaxtalk.convert.niqe"}
     kinds |= dict.fromkeys(fields := ("radnerf", "adnerf"), "jaxtalk.convert.radnerf")
-    plain = ("faceformer", "voca", "geneface", "codetalker", "wav2lip", "iplap")
+    plain = ("faceformer", "voca", "geneface", "codetalker", "wav2lip", "iplap", "raft")
     kinds |= {name: f"jaxtalk.convert.{name}" for name in plain}
     kinds |= {"sadtalker": "jaxtalk.convert.sadtalker_files"}
     folders = ("sadtalker", "geneface", "codetalker")
