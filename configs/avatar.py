@@ -16,14 +16,17 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
+from jaxtyping import Array, Float
 
-from jaxtalk.data import avatar_frames, person_video
+from jaxtalk.data import avatar_frames, head_shell, person_video
 from jaxtalk.data.avatar_frames import AvatarFrames, Footage
+from jaxtalk.face import builtin
 from jaxtalk.io import image
 from jaxtalk.losses import opacity
 from jaxtalk.metrics import lpips, mean, psnr, ssim
 from jaxtalk.metrics.mean import Mean
 from jaxtalk.models import radnerf
+from jaxtalk.models.landmark_warp import Rest
 from jaxtalk.render import grid_encoding, occupancy
 from jaxtalk.render.march import Lattice
 from jaxtalk.render.occupancy import Cells
@@ -35,6 +38,7 @@ from jaxtalk.train.experiment import Experiment
 from jaxtalk.train.step import make_step
 
 SHOWN = 24  # held-out frames that are drawn for evaluation
+MOVES = "moves"  # name of the parameters that say how the training frames' heads are moved
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -47,7 +51,7 @@ class Weights:
     """Of using the plane of appearances outside of the face."""
     entropy: float = 1e-4
     """Of a head that is half transparent."""
-    spread: float = 1e-2
+    spread: float = 1e-3
     """Of matter along a ray that is no surface (mip-NeRF 360's distortion)."""
     bent: float = 1e-3
     """Of moving the torso's pixels."""
@@ -63,6 +67,8 @@ class Config:
     width: int = 64
     levels: int = 16
     finest: int = 1024
+    reach: float = 0.01
+    """Metres: how far a landmark takes the skin along. 0: not at all, as published."""
     appearances: int = 256
     """Cells along the plane of appearances, at the finest level."""
     log2_rows: int = 16
@@ -83,6 +89,8 @@ class Config:
     """Of the grids."""
     network_rate: float = 3e-3
     """Of the perceptrons and codes."""
+    pose_rate: float = 1e-4
+    """Of the heads' poses, radians and units of 0.2 m, which begin as they were tracked."""
     seed: int = 0
 
     def network(self, frames: int) -> radnerf.Config:
@@ -126,16 +134,24 @@ class Task:
     def __init__(self, config: Config):
         self.config = config
         self.known, self.others = footage(config)
+        self.shell = head_shell.around(builtin.model(), self.known, config.lattice.cells, avatar_field.UNIT)
+        rest = (
+            Rest(jnp.asarray(self.known.mean), jnp.asarray(self.known.spread), config.reach) if config.reach else None
+        )
         self.avatar = Avatar(
             radnerf.RadNerf(config.network(len(self.known))),
             config.lattice,
             self.known.camera,
             self.known.pictures.shape[1],
+            rest,
         )
+        fall = functools.partial(optax.exponential_decay, transition_steps=config.steps, decay_rate=0.05)
+        later = lambda step: fall(config.pose_rate)(step) * (step > 0.1 * config.steps)  # when there is a head  # noqa: E731
+        rates = {"table": fall(config.rate), MOVES: later, "rest": fall(config.network_rate)}
         self.optimizer = optax.partition(
-            {name: _adam(rate, config.steps) for name, rate in (("grid", config.rate), ("rest", config.network_rate))},
+            {name: optax.adam(rate, b2=0.99, eps=1e-15) for name, rate in rates.items()},
             lambda params: jax.tree_util.tree_map_with_path(
-                lambda path, _: "grid" if sharding.names(path)[-1] == "table" else "rest", params
+                lambda path, _: name if (name := sharding.names(path)[-1]) in rates else "rest", params
             ),
         )
 
@@ -145,23 +161,26 @@ class Task:
         variables = self.avatar.network.init(
             rng, moment.windows, nowhere, nowhere, nowhere[:, :2], moment.pose, jnp.int32(0), moment.eyes
         )
-        grid = {"occupancy": occupancy.full(self.config.lattice.cells, avatar_field.THRESHOLD)}
-        return train_state.create(variables | {"batch_stats": grid}, self.optimizer, rng)
+        grid = {"occupancy": jnp.where(self.shell, 2 * avatar_field.THRESHOLD, occupancy.UNSEEN)}
+        params = variables["params"] | {MOVES: jnp.zeros((len(self.known), 6))}
+        return train_state.create({"params": params, "batch_stats": grid}, self.optimizer, rng)
 
     def loss(self, params, stats, batch, rng):
         config, moved = self.config, jax.random.split(rng)
         every = Moment(*(batch[name] for name in ("windows", "eyes", "rotation", "translation", "sway")))
+        every = every.turned(moves(params)[batch["frame"]])
         one = jax.tree.map(lambda x: x[0], every)
         grid = occupancy.refresh(stats["occupancy"], config.lattice.cells, self.avatar.density(params, one), moved[0])
         space = self.avatar.space(grid)
         noise = jax.random.uniform(moved[1], batch["pixel"].shape[:2])
 
-        def view(moment, frame, pixels, background, noise):
+        def view(moment, frame, pixels, background, noise, rigid):
             codes = avatar_field.codes(params, frame)
             budget = config.samples * len(noise)
-            return self.avatar.train_view(params, space, moment, codes, pixels + 0.5, background, budget, noise)
+            return self.avatar.train_view(params, space, moment, codes, pixels + 0.5, background, budget, noise, rigid)
 
-        seen = jax.vmap(view)(every, batch["frame"], batch["pixel"], batch["background"], noise)
+        given = (batch[name] for name in ("frame", "pixel", "background"))
+        seen = jax.vmap(view)(every, *given, noise, batch["rigid"])
         terms = self.terms(seen, batch)
         metrics = {name: Mean.of(term) for name, term in terms.items()} | {"asked": Mean.of(seen.asked)}
         return sum(term.mean() for term in terms.values()), ({"occupancy": grid}, metrics)
@@ -225,11 +244,16 @@ class Task:
         return lpips.lpips(*seen)
 
     def export(self, state, folder: Path) -> None:
-        """Writes the avatar (`avatar_store`) and pictures of held-out frames: true, drawn, what is head, what torso."""
+        """Writes the avatar (`avatar_store`) and pictures of held-out frames."""
         note = f"Field of one person, trained by configs/avatar.py on {len(self.known)} frames."
-        network = self.avatar.network.config
+        params = {name: value for name, value in state.average.items() if name != MOVES}
         video = person_video.read(self.config.person)
-        avatar_store.save(folder, state.variables, network, self.config.lattice, video, note)
+        heads = moments(self.known).turned(moves(state.average))
+        avatar_store.save(folder, self.avatar, {"params": params, "batch_stats": state.stats}, video, heads, note)
+        self.show(state, folder)
+
+    def show(self, state, folder: Path) -> None:
+        """Writes pictures of held-out frames: true, drawn, what is head, what torso."""
         size, columns = self.avatar.size, []
         for frame in shown(self.others)[:6]:
             drawn = self.drawn(state, self.others, frame)
@@ -240,8 +264,9 @@ class Task:
         image.save(folder / "held_out.png", np.concatenate(columns, axis=1))
 
 
-def _adam(rate: float, steps: int) -> optax.GradientTransformation:
-    return optax.adam(optax.exponential_decay(rate, steps, 0.05), b2=0.99, eps=1e-15)
+def moves(params) -> Float[Array, "t 6"]:
+    """How each training frame's head is moved from where it was tracked (`Moment.turned`), on the whole nowhere."""
+    return params[MOVES] - jax.lax.stop_gradient(params[MOVES].mean(0, keepdims=True))
 
 
 def footage(config: Config) -> tuple[Footage, Footage]:

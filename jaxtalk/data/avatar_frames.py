@@ -28,6 +28,9 @@ class Footage:
     rotation: Float32[np.ndarray, "t 3 3"]
     translation: Float32[np.ndarray, "t 3"]  # metres
     sway: Float32[np.ndarray, "t 2 3"]  # of the torso (`torso_track`)
+    mean: Float32[np.ndarray, "k 3"]  # of the landmarks, before the pose, in metres
+    spread: Float32[np.ndarray, "k 3"]
+    identity: Float32[np.ndarray, "i"]  # of the fitted face
     camera: Pinhole
     background: UInt8[np.ndarray, "s s 3"]
 
@@ -51,6 +54,9 @@ def of_person(person: PersonVideo, chosen: slice, smoothed: int) -> Footage:
         rotation=np.asarray(rotation.matrix(jnp.asarray(person.face["angles"])), np.float32)[chosen],
         translation=person.face["translation"][chosen].astype(np.float32),
         sway=person.sway[chosen],
+        mean=person.normal[0].astype(np.float32),
+        spread=person.normal[1].astype(np.float32),
+        identity=person.face["identity"],
         camera=person.camera,
         background=person.background,
     )
@@ -74,7 +80,7 @@ class AvatarFrames:
 
     def draw(self, _: int, rng: np.random.Generator) -> dict[str, np.ndarray]:
         """For each of the frames what `Footage` has of it, and `pixel` [n, 2] (column, row) with `colour`,
-        `background` [n, 3] and `shares` [n, 2] from 0 to 1."""
+        `background` [n, 3] and `shares` [n, 2] from 0 to 1, and whether it is `rigid` [n]: not about the mouth."""
         rows = [self._moment(int(frame), rng) for frame in rng.integers(len(self._footage), size=self._frames)]
         return {name: np.stack([row[name] for row in rows]) for name in rows[0]}
 
@@ -88,12 +94,14 @@ class AvatarFrames:
         parts = ((self._mouths[frame], near), (self._heads[frame], near), ((0, size), self._pixels - 2 * near))
         place = np.concatenate([rng.integers(low, high, (count, 2)) for (low, high), count in parts])
         row, column = place.T
+        low, high = self._mouths[frame]
         return {
             "frame": np.array(frame, np.int32),
             "pixel": np.stack([column, row], axis=-1).astype(np.int32),
             "colour": known.pictures[frame, row, column].astype(np.float32) / 255,
             "background": known.background[row, column].astype(np.float32) / 255,
             "shares": known.shares[frame, row, column].astype(np.float32) / 255,
+            "rigid": ~((place >= low) & (place < high)).all(1),
             "windows": known.windows[frame],
             "eyes": known.eyes[frame],
             "rotation": known.rotation[frame],

@@ -10,11 +10,14 @@ The same function draws for training and for use; training gets the samples that
 from typing import NamedTuple
 
 import flax.struct
+import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Float
+from jaxtyping import Array, Bool, Float
 
 from jaxtalk.face import rotation as rotations
 from jaxtalk.face.camera import Pinhole
+from jaxtalk.models import landmark_warp
+from jaxtalk.models.landmark_warp import Rest
 from jaxtalk.models.radnerf import RadNerf
 from jaxtalk.render import compositing, rays, volume
 from jaxtalk.render.march import Lattice
@@ -32,6 +35,14 @@ class Moment:
     rotation: Float[Array, "*f 3 3"]
     translation: Float[Array, "*f 3"]
     sway: Float[Array, "*f 2 3"]  # of the torso: the picture's places in [-1, 1] to those where it rests
+
+    def turned(self, move: Float[Array, "*f 6"]) -> "Moment":
+        """With the head turned about its own origin by angles in radians, then moved by units."""
+        turn = rotations.matrix(move[..., :3])
+        return self.replace(
+            rotation=jnp.einsum("...ij,...jk->...ik", turn, self.rotation, precision="highest"),
+            translation=self.translation + UNIT * move[..., 3:],
+        )
 
     @property
     def pose(self) -> Float[Array, "*f 6"]:
@@ -65,6 +76,7 @@ class Avatar(NamedTuple):
     lattice: Lattice
     camera: Pinhole
     size: int
+    rest: Rest | None = None  # without it the field itself must learn where each landmark takes the skin, as published
 
     def space(self, grid: Float[Array, "c h h h"]) -> volume.Box:
         return volume.around(grid, self.network.config.bound, THRESHOLD)._replace(density=grid)
@@ -84,8 +96,9 @@ class Avatar(NamedTuple):
         eyes = moment.eyes if self.network.config.eyes else None
 
         def ask(points, directions):
+            still = self.at_rest(points, moment)
             sample = self.network.apply(
-                {"params": params}, points, directions, told, code, eyes, method=lambda model, *x: model.head(*x)
+                {"params": params}, still, directions, told, code, eyes, method=lambda model, *x: model.head(*x)
             )
             return sample.density, jnp.concatenate([sample.colour, jnp.abs(sample.ambient).sum(-1)[:, None]], axis=-1)
 
@@ -96,7 +109,16 @@ class Avatar(NamedTuple):
         told = self.told(params, moment)
         eyes = moment.eyes if self.network.config.eyes else None
         ask = lambda model, points: model.head.density(points, told, eyes)[0]  # noqa: E731
-        return lambda points: self.network.apply({"params": params}, points, method=ask)
+        return lambda points: self.network.apply({"params": params}, self.at_rest(points, moment), method=ask)
+
+    def at_rest(self, points: Float[Array, "n 3"], moment: Moment) -> Float[Array, "n 3"]:
+        """Where in the face at rest the field is asked for what is at points now."""
+        if self.rest is None:
+            return points
+        mean, spread, reach = (value / UNIT for value in self.rest)
+        landmarks = mean + spread * moment.windows[len(moment.windows) // 2, 0].reshape(mean.shape)
+        bound = self.network.config.bound
+        return jnp.clip(landmark_warp.at_rest(points, landmarks, mean, reach), -bound, bound)
 
     def torso(self, params, moment: Moment, pixels: Float[Array, "n 2"], code):
         """Opacity, colour and movement of the torso at pixels; the movement is what `moment.sway` does not tell."""
@@ -118,10 +140,17 @@ class Avatar(NamedTuple):
         background: Float[Array, "n 3"],
         budget: int,
         noise: Float[Array, "n"],
+        rigid: Bool[Array, "n"] | None = None,
     ) -> Drawn:
-        """Some pixels of one frame, with derivatives; the head's field is asked `budget` times."""
-        field = self.field(params, moment, codes.head)
-        marched = volume.marched(field, self.rays(moment, pixels), space, self.lattice, budget, noise)
+        """Some pixels of one frame, with derivatives; the head's field is asked `budget` times.
+
+        `rigid`: pixels that may tell where the head is; the others' rays have no derivative.
+        """
+        field, seen = self.field(params, moment, codes.head), self.rays(moment, pixels)
+        if rigid is not None:
+            seen = jax.tree.map(lambda x: jnp.where(rigid[:, None], x, jax.lax.stop_gradient(x)), seen)
+            moment = jax.lax.stop_gradient(moment)
+        marched = volume.marched(field, seen, space, self.lattice, budget, noise)
         asked = marched.packed.count.astype(jnp.float32)
         return self._joined(params, moment, codes, pixels, background, marched.seen, asked, marched.spread)
 

@@ -18,12 +18,14 @@ from jaxtyping import Float32, UInt8
 
 from jaxtalk.data.person_video import PersonVideo
 from jaxtalk.errors import InputError
+from jaxtalk.face import rotation
 from jaxtalk.face.camera import Pinhole
 from jaxtalk.io import output, provenance, weights
 from jaxtalk.models import radnerf
+from jaxtalk.models.landmark_warp import Rest
 from jaxtalk.render.march import Lattice
 from jaxtalk.render.occupancy import Cells
-from jaxtalk.systems.avatar_field import Avatar
+from jaxtalk.systems.avatar_field import Avatar, Moment
 
 FIELD, PERSON, MANIFEST = "avatar.safetensors", "person.npz", "avatar.json"
 SPEECH = {"audio2motion": "audio2motion.safetensors", "postnet": "postnet.safetensors"}
@@ -42,8 +44,13 @@ class Person:
     eyes: Float32[np.ndarray, "t"]
     mean: Float32[np.ndarray, "68 3"]  # of the fitted face's points
     spread: Float32[np.ndarray, "68 3"]
+    reach: float  # of a landmark (`landmark_warp`); 0: the field does without
     background: UInt8[np.ndarray, "s s 3"]
     most: int  # samples on a ray
+
+    @property
+    def rest(self) -> Rest | None:
+        return Rest(jnp.asarray(self.mean), jnp.asarray(self.spread), self.reach) if self.reach else None
 
     @property
     def pinhole(self) -> Pinhole:
@@ -51,13 +58,16 @@ class Person:
         return Pinhole(focal, jnp.stack([x, y]), distance)
 
 
-def save(folder: Path, variables: dict, network: radnerf.Config, lattice: Lattice, video: PersonVideo, note: str):
-    """Writes field and person; `variables` are parameters, and occupancy under `batch_stats`."""
+def save(folder: Path, avatar: Avatar, variables: dict, video: PersonVideo, heads: Moment, note: str) -> None:
+    """Writes field and person.
+
+    `variables` are parameters, and occupancy under `batch_stats`; `heads` tells where they are in the frames learnt.
+    """
     (folder / MANIFEST).unlink(missing_ok=True)
     made = weights.Weights(
         variables=variables,
         name="avatar",
-        config=weights.config_values(network),
+        config=weights.config_values(avatar.network.config),
         licence="that of the video it was made of",
         note=note,
     )
@@ -66,13 +76,16 @@ def save(folder: Path, variables: dict, network: radnerf.Config, lattice: Lattic
     person = Person(
         camera=face["camera"],
         identity=face["identity"],
-        **{name: face[name][chosen] for name in ("expression", "angles", "translation")},
+        expression=face["expression"][chosen],
+        angles=np.asarray(rotation.angles(heads.rotation)),
+        translation=np.asarray(heads.translation),
         sway=video.sway[chosen],
         eyes=video.eyes[chosen],
         mean=mean,
         spread=spread,
+        reach=avatar.rest.reach if avatar.rest else 0.0,
         background=video.background,
-        most=lattice.most,
+        most=avatar.lattice.most,
     )
     with output.atomic(folder / PERSON) as to, to.open("wb") as file:
         np.savez_compressed(file, **{f.name: getattr(person, f.name) for f in dataclasses.fields(Person)})
@@ -114,12 +127,11 @@ def load(folder: Path) -> tuple[Avatar, dict, Person]:
     stored = weights.load(folder / FIELD)
     try:
         with np.load(folder / PERSON, allow_pickle=False) as file:
-            person = Person(
-                **{f.name: file[f.name] for f in dataclasses.fields(Person) if f.name != "most"}, most=int(file["most"])
-            )
+            known = {f.name: file[f.name] for f in dataclasses.fields(Person)}
+            person = Person(**known | {"most": int(known["most"]), "reach": float(known["reach"])})
     except (OSError, EOFError, KeyError, ValueError, zipfile.BadZipFile) as error:
         raise InputError(f"{folder / PERSON}: is damaged ({error}); take it from where it was made") from error
     network = radnerf.RadNerf(weights.config(radnerf.Config, stored))
     side = stored.variables["batch_stats"]["occupancy"].shape[1]
     lattice = Lattice(cells=Cells(side=side), most=person.most, growth=0.0)
-    return Avatar(network, lattice, person.pinhole, len(person.background)), stored.variables, person
+    return Avatar(network, lattice, person.pinhole, len(person.background), person.rest), stored.variables, person

@@ -17,13 +17,15 @@ from PIL import Image
 from jaxtalk import cli
 from jaxtalk.data.person_video import PersonVideo
 from jaxtalk.errors import InputError
-from jaxtalk.face import builtin
+from jaxtalk.face import builtin, rotation
 from jaxtalk.io import image
+from jaxtalk.models.landmark_warp import Rest
 from jaxtalk.models.radnerf import Config, RadNerf
 from jaxtalk.render import grid_encoding, occupancy
 from jaxtalk.render.march import Lattice
 from jaxtalk.render.occupancy import Cells
-from jaxtalk.systems import avatar_moments, avatar_render, avatar_speech, avatar_store
+from jaxtalk.systems import avatar_field, avatar_moments, avatar_render, avatar_speech, avatar_store
+from jaxtalk.systems.avatar_field import Avatar, Moment
 from jaxtalk.systems.avatar_options import RenderOptions
 
 SIZE, FRAMES = 32, 24
@@ -68,7 +70,14 @@ def person(video, tmp_path_factory) -> Path:
     ball = jnp.where(jnp.linalg.norm(occupancy.places(lattice.cells), axis=-1) < 0.5, 100.0, 0.0)
     folder = tmp_path_factory.mktemp("person")
     variables = {"params": params, "batch_stats": {"occupancy": ball}}
-    avatar_store.save(folder, variables, config, lattice, video, "made by a test")
+    rest = Rest(*map(jnp.asarray, video.normal), 0.01)
+    avatar = Avatar(RadNerf(config), lattice, video.camera, SIZE, rest)
+    angles, translation = (jnp.asarray(video.face[name][video.train]) for name in ("angles", "translation"))
+    nothing = jnp.zeros((len(angles), 1))
+    sway = jnp.tile(jnp.eye(2, 3), (len(angles), 1, 1))
+    tracked = Moment(nothing[..., None, None], nothing, rotation.matrix(angles), translation, sway)
+    heads = tracked.turned(jnp.full((len(angles), 6), 0.01))
+    avatar_store.save(folder, avatar, variables, video, heads, "made by a test")
     return folder
 
 
@@ -83,7 +92,9 @@ def speech(tmp_path_factory) -> Path:
 def test_what_is_kept_is_what_was_made(person, video):
     avatar, variables, kept = avatar_store.load(person)
     assert avatar.size == SIZE and avatar.lattice.most == 32 and avatar.network.config.width == 8
-    np.testing.assert_array_equal(kept.angles, video.face["angles"][video.train])
+    turned = kept.translation - video.face["translation"][video.train]
+    np.testing.assert_allclose(turned, 0.01 * avatar_field.UNIT, rtol=1e-4)  # as learnt, not as tracked
+    assert (kept.angles != video.face["angles"][video.train]).all() and avatar.rest.reach == 0.01
     np.testing.assert_allclose(kept.mean, video.normal[0], atol=1e-6)
     assert variables["batch_stats"]["occupancy"].shape == (1, 16, 16, 16)
 

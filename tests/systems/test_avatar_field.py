@@ -10,6 +10,7 @@ import pytest
 
 from jaxtalk.face import rotation
 from jaxtalk.face.camera import Pinhole
+from jaxtalk.models.landmark_warp import Rest
 from jaxtalk.models.radnerf import Config, RadNerf
 from jaxtalk.render import grid_encoding
 from jaxtalk.render.march import Lattice
@@ -29,7 +30,8 @@ def avatar():
     config = Config(position_grid=_grid(3), ambient_grid=_grid(2), torso_grid=_grid(2), width=16, geometry=8, frames=3)
     config = dataclasses.replace(config, eyes=True)
     camera = Pinhole(jnp.float32(30.0), jnp.full(2, SIZE / 2), jnp.float32(1.0))
-    return Avatar(RadNerf(config), Lattice(cells=Cells(side=16), most=32, growth=0.0), camera, SIZE)
+    rest = Rest(0.1 * jax.random.normal(jax.random.key(1), (4, 3)), jnp.full((4, 3), 0.01), reach=0.05)
+    return Avatar(RadNerf(config), Lattice(cells=Cells(side=16), most=32, growth=0.0), camera, SIZE, rest)
 
 
 @pytest.fixture(scope="module")
@@ -80,6 +82,27 @@ def test_pieces_and_training_s_budget_see_the_same(avatar, params):
     np.testing.assert_allclose(train.colour, whole.colour, atol=5e-4)
     np.testing.assert_allclose(train.head, whole.head, atol=5e-4)
     assert train.asked.sum() > 0
+
+
+def test_pixels_that_are_not_rigid_do_not_tell_where_the_head_is(avatar, params):
+    space, pixels = avatar.space(_ball(avatar)), avatar_field.rays.pixels(SIZE, SIZE).reshape(-1, 2)[::5]
+    count, codes = len(pixels), avatar_field.codes(params, 0)
+
+    @jax.jit
+    @jax.grad
+    def slope(move, rigid):
+        given = space, _moment().turned(move), codes, pixels, jnp.zeros((count, 3)), 16 * count, jnp.zeros(count)
+        return jnp.sin(avatar.train_view(params, *given, rigid=rigid).colour).sum()
+
+    some = slope(jnp.zeros(6), jnp.arange(count) % 2 == 0)
+    assert (np.abs(some) > 1e-6).all() and np.isfinite(some).all()
+    assert (np.asarray(slope(jnp.zeros(6), jnp.zeros(count, bool))) == 0).all()
+
+
+def test_a_move_turns_the_head_about_its_own_origin():
+    moved = _moment(aside=0.3).turned(jnp.array([0.0, 0.2, 0.0, 0.5, 0.0, 0.0]))
+    np.testing.assert_allclose(rotation.angles(moved.rotation), [0, 0.2, 0], atol=1e-6)
+    np.testing.assert_allclose(moved.translation, [0.3 + 0.5 * avatar_field.UNIT, 0, 0], atol=1e-6)
 
 
 def test_a_torso_that_does_not_bend_stays_where_it_is(avatar, params):

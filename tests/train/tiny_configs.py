@@ -263,33 +263,45 @@ def _avatar(folder, steps):
     )
 
 
+def _avatar_vanilla(folder, steps):
+    from configs import avatar, avatar_vanilla
+
+    avatar.footage = lambda config: (footage(6), footage(2))
+    return avatar_vanilla.Config(width=8, layers=2, coarse=4, fine=4, frames=2, pixels=16, steps=steps)
+
+
 def _drawn_face(size: int) -> np.ndarray:
     """Landmarks of a face in the middle of a picture [68 2]."""
     from jaxtalk.face import builtin
 
     points = np.asarray(builtin.model().template[builtin.model().landmarks])
-    return (size / 2 + size * np.stack([points[:, 0], -points[:, 1]], -1)).astype(np.float32)
+    return (size / 2 + 2 * size * np.stack([points[:, 0], -points[:, 1]], -1)).astype(np.float32)
 
 
 def footage(frames: int, size: int = 16):
-    """A grey head that goes from left to right over black, and a torso."""
+    """A grey head that goes from left to right over black, and a torso; the picture is half a metre wide."""
     from jaxtalk.data.avatar_frames import Footage
+    from jaxtalk.face import builtin
     from jaxtalk.face.camera import Pinhole
 
-    aside = np.linspace(-0.05, 0.05, frames).astype(np.float32)
+    aside = np.linspace(-0.025, 0.025, frames).astype(np.float32)
+    face = builtin.model()
     y, x = np.mgrid[:size, :size] + 0.5
-    head = [np.hypot(x - size / 2 - size * a, y - size / 2) < size / 5 for a in aside]
+    head = [np.hypot(x - size / 2 - 2 * size * a, y - size / 2) < size / 5 for a in aside]
     shares = np.stack([np.stack([one, ~one & (y > 0.8 * size)], -1) for one in head]).astype(np.uint8)
     return Footage(
         pictures=(shares @ np.array([[120, 140, 160], [60, 70, 80]])).astype(np.uint8),
         shares=255 * shares,
-        landmarks=_drawn_face(size) + size * np.stack([aside, 0 * aside], -1)[:, None],
+        landmarks=_drawn_face(size) + 2 * size * np.stack([aside, 0 * aside], -1)[:, None],
         windows=np.random.default_rng(0).normal(size=(frames, 5, 1, 12)).astype(np.float32),
         eyes=np.linspace(0, 1, frames).astype(np.float32)[:, None],
         rotation=np.tile(np.eye(3, dtype=np.float32), (frames, 1, 1)),
         translation=np.stack([aside, 0 * aside, 0 * aside], -1),
         sway=np.tile(np.eye(2, 3, dtype=np.float32), (frames, 1, 1)),
-        camera=Pinhole(jnp.float32(size), jnp.full(2, size / 2), jnp.float32(1.0)),
+        mean=np.asarray(face.template[face.landmarks[jnp.array([8, 30, 51, 57])]]),
+        spread=np.full((4, 3), 2e-3, np.float32),
+        identity=np.zeros(len(face.identity), np.float32),
+        camera=Pinhole(jnp.float32(2 * size), jnp.full(2, size / 2), jnp.float32(1.0)),
         background=np.zeros((size, size, 3), np.uint8),
     )
 
@@ -314,4 +326,5 @@ _TINY: dict[str, Callable] = {
     "motion_mapping": _motion_mapping,
     "face_scene": _face_scene,
     "avatar": _avatar,
+    "avatar_vanilla": _avatar_vanilla,
 }
