@@ -1,4 +1,4 @@
-"""Adversarial losses: least squares, hinge, and matched features."""
+"""Adversarial losses: least squares, hinge, cross-entropy, and matched features."""
 
 from collections.abc import Sequence
 
@@ -27,6 +27,17 @@ def hinge_discriminator(real: Float[Array, "b *s"], generated: Float[Array, "b *
 def hinge_generator(generated: Float[Array, "b *s"]) -> Float[Array, "b"]:
     """What the generator minimises against `hinge_discriminator`: minus its mean score, without a bound."""
     return -jnp.mean(generated, tuple(range(1, generated.ndim)))
+
+
+def cross_entropy_discriminator(real: Float[Array, "b *s"], generated: Float[Array, "b *s"]) -> Float[Array, "b"]:
+    """-log p of real examples and -log(1 - p) of generated ones, p = sigmoid(logit) (Goodfellow et al., 2014)."""
+    axes = tuple(range(1, real.ndim))
+    return jnp.mean(jax.nn.softplus(-real), axes) + jnp.mean(jax.nn.softplus(generated), axes)
+
+
+def cross_entropy_generator(generated: Float[Array, "b *s"]) -> Float[Array, "b"]:
+    """-log p of generated examples: what Wav2Lip minimises against its judge of quality."""
+    return jnp.mean(jax.nn.softplus(-generated), tuple(range(1, generated.ndim)))
 
 
 def feature_matching(

@@ -3,23 +3,22 @@
     render [h, w, 3], reference [h, w, 3] --U-Net--> flow [h, w, 2] in pixels
     reference, flow --bilinear samples at each pixel + its flow--> warped [h, w, 3]
 
-The samples are those of a spatial transformer (Jaderberg et al., NIPS 2015, eq. 5), with the border's colour beyond the
-border. Trained alone by L1 and SSIM between `warped` and the true picture. Published are the parts, the size (192
-pixels) and 38.7 million parameters; widths here are ours, chosen to come near that (39.7 million). The last
-convolution starts at zero, so that an untrained network moves nothing.
+The samples are those of a spatial transformer (`jaxtalk.render.flow_warp`). Trained alone by L1 and SSIM between
+`warped` and the true picture. Published are the parts, the size (192 pixels) and 38.7 million parameters; widths here
+are ours, chosen to come near that (39.7 million). The last convolution starts at zero, so that an untrained network
+moves nothing.
 """
 
 import dataclasses
 
 import flax.linen as nn
-import jax
 import jax.numpy as jnp
 from jax.typing import DTypeLike
 from jaxtyping import Array, Float
 
 from jaxtalk.nn.conv import Conv
 from jaxtalk.nn.unet import Contract, Expand
-from jaxtalk.render import texture
+from jaxtalk.render.flow_warp import flow_warp
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -43,11 +42,4 @@ class FlowNet(nn.Module):
             x = Expand(c.widths[k], c.dtype, name=f"up_{k}")(x, skip)
         flow = Conv(2, (3, 3), padding=1, dtype=c.dtype, kernel_init=nn.initializers.zeros, name="flow")(x)
         flow = flow.astype(jnp.float32)
-        return warp(reference.astype(jnp.float32), flow), {"flow": flow}
-
-
-def warp(image: Float[Array, "b h w c"], flow: Float[Array, "b h w 2"]) -> Float[Array, "b h w c"]:
-    """Each pixel from where its flow points, bilinear; differentiable in both."""
-    height, width = image.shape[1:3]
-    pixel = jnp.stack(jnp.meshgrid(jnp.arange(width) + 0.5, jnp.arange(height) + 0.5), -1)
-    return jax.vmap(texture.at)(image, pixel[None] + flow)
+        return flow_warp(reference.astype(jnp.float32), flow), {"flow": flow}
