@@ -6,6 +6,7 @@ time: NAME.part holds its rows, NAME.rows says how many of them are whole. Who g
 
 import contextlib
 import os
+import zipfile
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
@@ -48,6 +49,23 @@ def grown(to: Path, shape: tuple[int, ...], rows: Callable[[int], Iterable], wha
         array.flush()
         os.replace(part, to)
     note.unlink(missing_ok=True)
+
+
+def carried(path: Path | None, what: str, begin: Callable, go_on: Callable, rounds: int) -> tuple:
+    """`begin()`, a NamedTuple of arrays, after so many rounds of `go_on`. What each reaches is kept in the .npz.
+
+    The file stays; remove it when what came of it is written. Without one nothing is kept, nor told.
+    """
+    reached, done = begin(), 0
+    with contextlib.suppress(TypeError, OSError, EOFError, KeyError, ValueError, zipfile.BadZipFile):
+        with np.load(path, allow_pickle=False) as file:
+            reached, done = type(reached)(*(file[name] for name in reached._fields)), int(file["done"])
+    for k in tqdm(range(done, rounds), what, rounds, initial=done, disable=None if path else True):
+        reached = go_on(reached)
+        if path:
+            with output.atomic(path) as temporary:
+                arrays(temporary, done=k + 1, **{name: np.asarray(x) for name, x in reached._asdict().items()})
+    return reached
 
 
 @contextlib.contextmanager

@@ -15,9 +15,9 @@
     FOLDER/person.json      what there is; written last
 
 Each file appears whole or not at all and is made only where it is missing, so an interrupted run goes on at the step
-that was broken off; following, cutting and labelling go on within it, from what is kept in followed.npz and *.part. The
-bytes are the same as without the interruption. A finished folder is used again if the settings are the same: video,
-track and MediaPipe's model by SHA-256, side of the pictures, version.
+that was broken off; the long ones go on within it, from what is kept in followed.npz, fitted.npz, swayed.npz and
+*.part. The bytes are the same as without the interruption. A finished folder is used again if the settings are the
+same: video, track and MediaPipe's model by SHA-256, side of the pictures, version.
 """
 
 import dataclasses
@@ -49,7 +49,8 @@ from jaxtalk.io import output, video
 log = logging.getLogger("jaxtalk")
 
 VERSION = "1.1.0"
-SETTINGS, FOLLOWED, NOTE = "settings.json", "followed.npz", "person.json"
+SETTINGS, NOTE = "settings.json", "person.json"
+FOLLOWED, FITTED, SWAYED = "followed.npz", "fitted.npz", "swayed.npz"  # while they are made
 FACE = ("identity", "expression", "angles", "translation", "camera", "landmarks", "points", "eyes", "seen", "quality")
 SILENT = 1e-3  # of full scale
 HELD_OUT = 16 / 71  # share of the clip, at its end, that is for testing: GeneFace keeps about a tenth to a fifth
@@ -197,14 +198,14 @@ def prepare(
     kept_steps.grown(
         folder / "pictures.npy", (*shape, 3), lambda start: _cut(path, scan, size, start), "cutting", PIECE
     )
-    kept_steps.once(folder / "face.npz", lambda to: kept_steps.arrays(to, **_face(scan, size)))
+    kept_steps.once(folder / "face.npz", lambda to: kept_steps.arrays(to, **_face(scan, size, folder / FITTED)))
+    (folder / FITTED).unlink(missing_ok=True)
     sound = _speech(folder, path, info, len(scan.seen))
     half = PersonVideo(folder, {"frames": len(scan.seen), "size": size, "sound": sound})
     kept_steps.grown(folder / "labels.npy", (*shape, 2), lambda start: _label(half, start), "labelling", PIECE)
     kept_steps.once(folder / "background.npz", lambda to: _background(to, half))
-    kept_steps.once(
-        folder / "torso.npz", lambda to: kept_steps.arrays(to, maps=torso_track.follow(half.pictures, half.labels))
-    )
+    kept_steps.once(folder / "torso.npz", lambda to: _torso(to, half))
+    (folder / SWAYED).unlink(missing_ok=True)
     with output.atomic(folder / NOTE) as to:
         to.write_text(json.dumps(_notes(half, scan, path), indent=1))
     return read(folder)
@@ -253,13 +254,14 @@ def _cut(path: Path, scan: Scan, size: int, start: int) -> Iterator[UInt8[np.nda
         yield np.asarray(cut.resize((size, size), Image.Resampling.LANCZOS))
 
 
-def _face(scan: Scan, size: int) -> dict[str, np.ndarray]:
+def _face(scan: Scan, size: int, kept: Path) -> dict[str, np.ndarray]:
     """`FACE`, of which `quality` is: error and shake in pixels of the fit, then of the rigid pose (`rigid_pose`)."""
     model, (left, top, side) = builtin.model(), scan.square
     places = ((scan.landmarks - np.float32([left, top])) * np.float32(size / side)).astype(np.float32)
     confidence = np.repeat(scan.seen[:, None], 68, axis=1).astype(np.float32)
     log.info("fitting the face of %d frames", len(places))
-    fitted = fit.fit_sequence(model, jnp.asarray(places), confidence=jnp.asarray(confidence))
+    carry = functools.partial(kept_steps.carried, kept, "fitting")
+    fitted = fit.fit_sequence(model, jnp.asarray(places), confidence=jnp.asarray(confidence), carry=carry)
     rigid = rigid_pose.refine(model, fitted, places, scan.seen)
     still = jnp.zeros_like(fitted.angles)
     points = fit.landmarks(model, fitted._replace(angles=still, translation=still))
@@ -317,6 +319,10 @@ def _label(person: PersonVideo, start: int) -> Iterator[UInt8[np.ndarray, "s s 2
 def _background(to: Path, person: PersonVideo) -> None:
     picture, seen = still_background.picture(person.pictures, person.labels)
     kept_steps.arrays(to, picture=picture, seen=seen)
+
+
+def _torso(to: Path, person: PersonVideo) -> None:
+    kept_steps.arrays(to, maps=torso_track.follow(person.pictures, person.labels, person.folder / SWAYED))
 
 
 def _notes(person: PersonVideo, scan: Scan, path: Path) -> dict:

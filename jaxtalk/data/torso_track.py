@@ -8,12 +8,16 @@ The maps take a pixel of a frame to its place on the reference, both in [-1, 1],
 """
 
 import functools
+from pathlib import Path
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 import scipy.ndimage
 from jaxtyping import Array, Float, Float32, UInt8
+
+from jaxtalk.data import kept_steps
 
 MOST = 256  # pixels a side that are looked at; larger pictures are shrunk
 BLUR = 1.5  # pixels of those: how smooth pictures are when they are compared, so that slopes point the way
@@ -26,10 +30,22 @@ STIFF = 1e-3  # squared colours, of a place in [-1, 1]: what a pixel's share of 
 AT_ONCE = 64  # frames
 
 
+class Followed(NamedTuple):
+    """How far it is. A round looks at all frames twice: to make the reference, and to fit them to it."""
+
+    back: Float[np.ndarray, "t 2 3"]  # from the reference to each frame, as the round before had it
+    new: Float[np.ndarray, "t 2 3"]  # the same of this round, as far as it is
+    colours: Float[np.ndarray, "n 3"]  # of the reference, summed over the frames
+    step: Float[np.ndarray, ""]
+
+
 def follow(
-    pictures: UInt8[np.ndarray, "t s s 3"], labels: UInt8[np.ndarray, "t s s 2"]
+    pictures: UInt8[np.ndarray, "t s s 3"], labels: UInt8[np.ndarray, "t s s 2"], kept: Path | None = None
 ) -> Float32[np.ndarray, "t 2 3"]:
-    """The map of every frame; identities where too little of a torso is seen."""
+    """The map of every frame; identities where too little of a torso is seen.
+
+    What is done is kept in the file `kept`, from which an interrupted call goes on.
+    """
     shrink = -(-pictures.shape[1] // MOST)
     always = (labels[:, ::shrink, ::shrink, 1] > 230).mean(0) >= ALWAYS
     still = np.tile(np.eye(2, 3, dtype=np.float32), (len(pictures), 1, 1))
@@ -37,20 +53,25 @@ def follow(
         return still
     places = _places(always)
     places = places[:: max(1, len(places) // COMPARED)]
-    blurred = functools.partial(_blurred, pictures, shrink)
-    back = still  # from the reference to each frame
-    for _ in range(ROUNDS):
-        reference = sum(_sampled(*part).sum(0) for part in _parts(blurred, back, places)) / len(pictures)
-        back = np.concatenate(
-            [_fitted(frames, maps, places, reference) for frames, maps, _ in _parts(blurred, back, places)]
-        )[: len(pictures)]
-    return _inverse(back)
+    parts = -(-len(pictures) // AT_ONCE)
+    unknown = np.zeros((len(places), 3), np.float32)
 
+    def go_on(reached: Followed) -> Followed:
+        """`AT_ONCE` frames more."""
+        back, new, colours, step = reached
+        half, part = divmod(int(step), parts)
+        chosen = slice(AT_ONCE * part, AT_ONCE * (part + 1))
+        frames, maps = _blurred(pictures, shrink, chosen.start, chosen.stop), jnp.asarray(back[chosen])
+        if half % 2 == 0:
+            colours = (colours if part else unknown) + np.asarray(_sampled(frames, maps, places).sum(0))
+        else:
+            fitted = _fitted(frames, maps, places, jnp.asarray(colours / len(pictures), jnp.float32))
+            new = np.concatenate([new[: chosen.start], fitted, new[chosen.stop :]])
+        return Followed(new if half % 2 and part == parts - 1 else back, new, colours, step + 1)
 
-def _parts(blurred, maps, places):
-    """Frames and their maps, `AT_ONCE` together, and the places."""
-    for start in range(0, len(maps), AT_ONCE):
-        yield blurred(start, start + AT_ONCE), jnp.asarray(maps[start : start + AT_ONCE]), places
+    begin = lambda: Followed(still, still, unknown, np.float32(0))  # noqa: E731
+    done = kept_steps.carried(kept, "following the torso", begin, go_on, 2 * ROUNDS * parts)
+    return _inverse(np.asarray(done.back, np.float32))
 
 
 def _blurred(pictures, shrink, start, end) -> Float32[np.ndarray, "t s s 3"]:

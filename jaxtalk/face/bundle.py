@@ -11,6 +11,7 @@ arrow, all frames are solved at once, and the cost still never rises.
 """
 
 from collections.abc import Callable
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -18,6 +19,49 @@ from jax.scipy.linalg import cho_factor, cho_solve
 from jaxtyping import Array, Float, PyTree
 
 FRAMES_AT_ONCE = 64  # Jacobians held at a time: bounds memory on long clips
+
+
+class Reached(NamedTuple):
+    """Where a minimisation is."""
+
+    x: Float[Array, "t n"]
+    y: Float[Array, "m"]
+    damping: Float[Array, ""]
+    cost: Float[Array, ""]
+
+
+class Problem(NamedTuple):
+    """What is minimised.
+
+    `residuals(x_f, y, frame_f) -> [k]` with `frames` a pytree of arrays whose leading axis is t. `link` is 1 where a
+    frame and the one before it are neighbours, else 0.
+    """
+
+    residuals: Callable
+    frames: PyTree
+    step: Float[Array, "n"]
+    link: Float[Array, "t-1"]
+
+    def begin(self, x: Float[Array, "t n"], y: Float[Array, "m"]) -> Reached:
+        return Reached(x, y, jnp.float32(1e-3), self.cost(x, y))
+
+    def improve(self, reached: Reached) -> Reached:
+        """A damped step. One that would raise the cost is not taken; the next is damped ten times more."""
+        x, y, damping, best = reached
+        dx, dy = _step(self.residuals, self.frames, x, y, self.stiffness, damping)
+        new = self.cost(x + dx, y + dy)
+        better = new < best  # False for NaN too
+        x, y = jnp.where(better, x + dx, x), jnp.where(better, y + dy, y)
+        damping = jnp.where(better, jnp.maximum(damping / 10, 1e-6), jnp.minimum(damping * 10, 1e3))
+        return Reached(x, y, damping, jnp.where(better, new, best))
+
+    @property
+    def stiffness(self) -> Float[Array, "_ n"]:
+        return self.link[:, None] / self.step[None, :] ** 2
+
+    def cost(self, x, y) -> Float[Array, ""]:
+        each = jax.vmap(self.residuals, in_axes=(0, None, 0))(x, y, self.frames)
+        return jnp.sum(each**2) + jnp.sum(self.stiffness * (x[1:] - x[:-1]) ** 2)
 
 
 def minimise(
@@ -30,29 +74,10 @@ def minimise(
     link: Float[Array, "t-1"],
     iterations: int,
 ) -> tuple[Float[Array, "t n"], Float[Array, "m"]]:
-    """The unknowns that minimise the cost, from the start (x, y), after a fixed number of damped steps.
-
-    `residuals(x_f, y, frame_f) -> [k]` with `frames` a pytree of arrays whose leading axis is t. A step that would
-    raise the cost is not taken; the next is damped ten times more. `link` is 1 where a frame and the one before it
-    are neighbours, else 0.
-    """
-    stiffness = link[:, None] / step[None, :] ** 2  # t-1 n
-
-    def cost(x, y):
-        each = jax.vmap(residuals, in_axes=(0, None, 0))(x, y, frames)
-        return jnp.sum(each**2) + jnp.sum(stiffness * (x[1:] - x[:-1]) ** 2)
-
-    def improve(carry, _):
-        x, y, damping, best = carry
-        dx, dy = _step(residuals, frames, x, y, stiffness, damping)
-        new = cost(x + dx, y + dy)
-        better = new < best  # False for NaN too
-        x, y = jnp.where(better, x + dx, x), jnp.where(better, y + dy, y)
-        damping = jnp.where(better, jnp.maximum(damping / 10, 1e-6), jnp.minimum(damping * 10, 1e3))
-        return (x, y, damping, jnp.where(better, new, best)), None
-
-    start = (x, y, jnp.float32(1e-3), cost(x, y))
-    return jax.lax.scan(improve, start, None, length=iterations)[0][:2]
+    """The unknowns that minimise the cost of a `Problem`, from the start (x, y), after so many steps."""
+    problem = Problem(residuals, frames, step, link)
+    improve = lambda reached, _: (problem.improve(reached), None)  # noqa: E731
+    return jax.lax.scan(improve, problem.begin(x, y), None, length=iterations)[0][:2]
 
 
 def _step(residuals, frames, x, y, stiffness, damping):

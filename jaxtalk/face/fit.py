@@ -14,6 +14,7 @@ The jaw line (points 0 to 16) is where people and networks differ most, and it s
 head turns: it counts little, and less the further the head is turned, least on the side that turns away.
 """
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 import jax
@@ -47,6 +48,10 @@ INDEPENDENT_FRAMES = 4
 SHORTEST = 64  # clips are padded to this times a power of two, so that few lengths are compiled
 
 
+# (begin, improve, iterations) -> what so many calls of improve make of begin()
+Carry = Callable[[Callable, Callable, int], bundle.Reached]
+
+
 class Fit(NamedTuple):
     """A fitted face, or a clip of one face: `*t` is empty for one picture."""
 
@@ -66,17 +71,26 @@ def fit(model: FaceModel, landmarks: Float[Array, "68 2"], *, confidence: Float[
 
 
 def fit_sequence(
-    model: FaceModel, landmarks: Float[Array, "t 68 2"], *, confidence: Float[Array, "t 68"] | None = None
+    model: FaceModel,
+    landmarks: Float[Array, "t 68 2"],
+    *,
+    confidence: Float[Array, "t 68"] | None = None,
+    carry: Carry | None = None,
 ) -> Fit:
     """One face through a clip: identity and camera are shared, pose and expression change from frame to frame.
 
-    Frames with confidence 0 are bridged from their neighbours.
+    Frames with confidence 0 are bridged from their neighbours. `carry` runs the solver one iteration after the other,
+    for long clips: it can keep what each reaches and go on there (`data.kept_steps`).
     """
     count = len(landmarks)
     confidence = jnp.ones((count, 68)) if confidence is None else confidence
     padding = [(0, max(SHORTEST, 1 << (count - 1).bit_length()) - count), (0, 0), (0, 0)]
     landmarks, confidence = jnp.pad(landmarks, padding), jnp.pad(confidence, padding[:2])
-    clip = _fit(_points_of(model), model.expression_names, landmarks, confidence)
+    given = _points_of(model), model.expression_names, landmarks, confidence
+    if carry is None:
+        clip = _fit(*given)
+    else:
+        clip = _end(*given, carry(lambda: _begin(*given), lambda reached: _improve(*given, reached), ITERATIONS))
     return clip._replace(**{k: getattr(clip, k)[:count] for k in ("expression", "angles", "translation", "residual")})
 
 
@@ -110,6 +124,46 @@ def _points_of(model):
 @jax.jit(static_argnums=1)
 def _fit(points, names, landmarks, confidence):
     """`Fit` of a clip. landmarks t 68 2, confidence t 68."""
+    problem = _problem(points, names, landmarks, confidence)
+    improve = lambda reached, _: (problem.solver.improve(reached), None)  # noqa: E731
+    return _fitted(points, names, problem, jax.lax.scan(improve, problem.start, None, length=ITERATIONS)[0])
+
+
+@jax.jit(static_argnums=1)
+def _begin(points, names, landmarks, confidence):
+    return _problem(points, names, landmarks, confidence).start
+
+
+@jax.jit(static_argnums=1)
+def _improve(points, names, landmarks, confidence, reached):
+    return _problem(points, names, landmarks, confidence).solver.improve(reached)
+
+
+@jax.jit(static_argnums=1)
+def _end(points, names, landmarks, confidence, reached):
+    return _fitted(points, names, _problem(points, names, landmarks, confidence), reached)
+
+
+def _fitted(points, names, problem, reached):
+    boxed = np.array([name in arkit.INDEX for name in names])
+    x = jnp.where(np.pad(boxed, (6, 0))[None], jnp.clip(reached.x, 0.0, 1.0), reached.x)
+    x, camera = _bridge(x, problem.seen), problem.camera
+    residual = _residual(points, x, reached.y, camera, problem.landmarks, problem.confidence)
+    return Fit(reached.y, x[:, 6:], x[:, :3], x[:, 3:6], camera, residual)
+
+
+class _Problem(NamedTuple):
+    """A clip to be fitted: what is seen of it, its camera, what is minimised, and where that begins."""
+
+    landmarks: Float[Array, "t 68 2"]
+    confidence: Float[Array, "t 68"]
+    seen: Bool[Array, "t"]
+    camera: Pinhole
+    solver: bundle.Problem
+    start: bundle.Reached
+
+
+def _problem(points, names, landmarks, confidence) -> _Problem:
     landmarks = jnp.where(confidence[..., None] > 0, landmarks, 0.0)
     seen = confidence.sum(-1) > ENOUGH
     confidence = jnp.where(seen[:, None], confidence, 0.0)
@@ -117,19 +171,15 @@ def _fit(points, names, landmarks, confidence):
     weight = jnp.sqrt(confidence) * _turned_away(points.template, first[:, :3]) / NOISE[None, :]
     # Landmarks err alike in all frames, so a clip tells as much about identity as INDEPENDENT_FRAMES pictures.
     share = jnp.sqrt(jnp.maximum(seen.sum() / INDEPENDENT_FRAMES, 1.0) / len(seen))
-    boxed = np.array([name in arkit.INDEX for name in names])
-    x, identity = bundle.minimise(
+    solver = bundle.Problem(
         _residuals(points, names, camera, share),
         (landmarks, weight, jnp.sqrt(confidence[:, PAIRS].min(-1))),
-        x=jnp.concatenate([first, jnp.zeros((len(first), len(names)))], axis=1),
-        y=jnp.zeros(len(points.identity)),
         step=jnp.concatenate([jnp.asarray(POSE_STEP), jnp.full(len(names), EXPRESSION_STEP)]),
         link=(seen[1:] & seen[:-1]).astype(jnp.float32),
-        iterations=ITERATIONS,
     )
-    x = _bridge(jnp.where(np.pad(boxed, (6, 0))[None], jnp.clip(x, 0.0, 1.0), x), seen)
-    residual = _residual(points, x, identity, camera, landmarks, confidence)
-    return Fit(identity, x[:, 6:], x[:, :3], x[:, 3:6], camera, residual)
+    x = jnp.concatenate([first, jnp.zeros((len(first), len(names)))], axis=1)
+    start = solver.begin(x, jnp.zeros(len(points.identity)))
+    return _Problem(landmarks, confidence, seen, camera, solver, start)
 
 
 def _residuals(points, names, camera, share):

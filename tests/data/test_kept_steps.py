@@ -1,6 +1,7 @@
 """Long steps go on where they were broken off, with the same bytes; a refusal leaves nothing."""
 
 import json
+from typing import NamedTuple
 
 import numpy as np
 import pytest
@@ -35,6 +36,34 @@ def test_an_array_that_was_broken_off_loses_one_piece_at_most(tmp_path):
     assert len(asked) - len(ROWS) == 5 + 5 + 7  # what is done again: less than a piece each time
     assert sorted(path.name for path in tmp_path.iterdir()) == ["broken.npy", "straight.npy"]
     grow("broken.npy", stop=0)  # is there: nothing is done
+
+
+class Place(NamedTuple):
+    x: np.ndarray
+    y: np.ndarray
+
+
+def test_rounds_that_were_broken_off_go_on_with_the_same_numbers(tmp_path):
+    asked = []
+
+    def carry(name, stop=None):
+        def go_on(place):
+            if len(asked) == stop:
+                raise KeyboardInterrupt
+            asked.append(place)
+            return Place(np.sin(place.x + place.y), place.y / np.float32(3))
+
+        begin = lambda: Place(np.arange(4, dtype=np.float32), np.float32(1))  # noqa: E731
+        return kept_steps.carried(tmp_path / name, "test", begin, go_on, 6)
+
+    straight = carry("straight.npz")
+    asked.clear()
+    with pytest.raises(KeyboardInterrupt):
+        carry("broken.npz", stop=4)
+    for _ in range(2):  # the second time everything is there
+        for one, other in zip(carry("broken.npz"), straight, strict=True):
+            np.testing.assert_array_equal(one, other)
+    assert len(asked) == 6
 
 
 def test_a_refusal_gives_the_folder_back_and_an_interruption_keeps_it(tmp_path):

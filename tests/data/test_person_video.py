@@ -95,7 +95,7 @@ def nearly(made):
     """A fit of the made-up clip whose pose shakes by a degree and two millimetres."""
     rng = np.random.default_rng(2)
 
-    def fitted(model, landmarks, *, confidence=None):
+    def fitted(model, landmarks, *, confidence=None, carry=None):
         return fit.Fit(
             jnp.zeros(model.identity.shape[0]),
             jnp.asarray(rng.uniform(0, 0.1, (COUNT, 52)), jnp.float32),
@@ -298,13 +298,13 @@ person_video.prepare(Path(sys.argv[1]), Path(sys.argv[2]), size=48)
 
 @pytest.mark.slow
 def test_killed_again_and_again_the_bytes_are_the_same(media, tmp_path):
-    """Real kills: in the middle of following, of cutting and of labelling, with the project's own networks."""
+    """Real kills: in the midst of following, cutting, fitting and labelling, with the project's own networks."""
     clip = media / "video" / "german_20s.mp4"
 
     def start(folder):
         return subprocess.Popen([sys.executable, "-c", KILLED, clip, tmp_path / folder])
 
-    for kept in (person_video.FOLLOWED, "pictures.rows", "labels.rows"):
+    for kept in (person_video.FOLLOWED, "pictures.rows", person_video.FITTED, "labels.rows"):
         running = start("killed")
         while not (tmp_path / "killed" / kept).exists():
             assert running.poll() is None, f"was over before {kept} was there"

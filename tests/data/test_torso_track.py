@@ -1,6 +1,7 @@
 """How a torso moves: what is found is what pictures were moved by."""
 
 import numpy as np
+import pytest
 import scipy.ndimage
 
 from jaxtalk.data import torso_track
@@ -36,6 +37,26 @@ def test_a_torso_is_followed_through_shifts_and_a_turn():
     middle = np.array([0.0, 0.5, 1.0])  # the torso's
     wrong = np.array([a @ middle - b @ middle for a, b in zip(between(found), between(moves), strict=True)])
     assert np.abs(wrong).max() < 0.5 * 2 / 48  # half a pixel, where shifts reach three
+
+
+def test_who_was_interrupted_goes_on_with_the_same_numbers(tmp_path, monkeypatch):
+    monkeypatch.setattr(torso_track, "AT_ONCE", 2)
+    moves = np.stack([np.eye(2, 3) + np.c_[np.zeros((2, 2)), [0.02 * k, 0]] for k in range(5)])
+    pictures, kept, blurred, looked = clip(moves), tmp_path / "kept.npz", torso_track._blurred, []
+    straight = torso_track.follow(pictures, labels(5))
+
+    def broken(*given):
+        looked.append(given)
+        if len(looked) in (5, 9):
+            raise KeyboardInterrupt
+        return blurred(*given)
+
+    monkeypatch.setattr(torso_track, "_blurred", broken)
+    for _ in range(2):
+        with pytest.raises(KeyboardInterrupt):
+            torso_track.follow(pictures, labels(5), kept)
+    np.testing.assert_array_equal(torso_track.follow(pictures, labels(5), kept), straight)
+    assert len(looked) == 2 * torso_track.ROUNDS * 3 + 2  # nothing that was done is done again
 
 
 def _joined(outer: np.ndarray, inner: np.ndarray) -> np.ndarray:

@@ -149,6 +149,23 @@ def test_a_clip_is_followed_frame_by_frame(model, clip):
     assert np.corrcoef(found.expression[:, jaw], expression[:, jaw])[0, 1] > 0.97
 
 
+@pytest.mark.slow
+def test_one_iteration_after_the_other_is_the_same_fit(model, clip):
+    """Compiles the solver once more."""
+    kept = []
+
+    def carry(begin, improve, rounds):
+        kept.append(begin())
+        for _ in range(rounds):
+            kept.append(improve(kept[-1]))
+        return kept[-1]
+
+    one, whole = (fit.fit_sequence(model, clip[3], carry=way) for way in (carry, None))
+    assert len(kept) == fit.ITERATIONS + 1 and kept[-1].cost < 0.1 * kept[0].cost
+    np.testing.assert_allclose(one.angles, whole.angles, atol=1e-3)
+    np.testing.assert_allclose(one.residual, whole.residual, atol=1e-4)
+
+
 def test_frames_without_landmarks_are_bridged(model, clip):
     landmarks = clip[3].at[20:24].set(jnp.nan)
     confidence = jnp.ones((50, 68)).at[20:24].set(0.0)
