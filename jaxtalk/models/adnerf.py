@@ -16,6 +16,8 @@ from jaxtyping import Array, Float
 from jaxtalk.models import condition_encoder
 from jaxtalk.render.frequency_encoding import frequencies
 
+POSE_FREQUENCIES = 4  # of the head's pose, where the torso is told it
+
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Config:
@@ -74,3 +76,35 @@ class AdNerf(nn.Module):
         """Both fields at the same points, to make all parameters. Rendering applies `condition`, `coarse`, `fine`."""
         told = self.condition(windows)
         return self.coarse(points, directions, told), self.fine(points, directions, told)
+
+
+class Person(nn.Module):
+    """One person's head and torso, as AD-NeRF has them: two pairs of fields (sec. 3.4).
+
+    The torso's are told the head's pose too; both hear the same condition.
+    """
+
+    config: Config = Config()
+
+    def setup(self):
+        self.condition = condition_encoder.ConditionEncoder(self.config.condition)
+        self.head_coarse, self.head_fine, self.torso_coarse, self.torso_fine = (Field(self.config) for _ in range(4))
+
+    def __call__(
+        self,
+        windows: Float[Array, "t w c"],
+        pose: Float[Array, "6"],
+        points: Float[Array, "n 3"],
+        directions: Float[Array, "n 3"],
+    ):
+        """All fields at the same points, to make all parameters. Rendering applies `told` and the fields."""
+        head, torso = self.told(windows, pose)
+        fields = (self.head_coarse, head), (self.head_fine, head), (self.torso_coarse, torso), (self.torso_fine, torso)
+        return [field(points, directions, told) for field, told in fields]
+
+    def told(
+        self, windows: Float[Array, "t w c"], pose: Float[Array, "6"]
+    ) -> tuple[Float[Array, "d"], Float[Array, "d2"]]:
+        """The conditions of head and torso. `pose`: three angles and the place."""
+        told = self.condition(windows)
+        return told, jnp.concatenate([told, frequencies(pose[None], POSE_FREQUENCIES)[0]])

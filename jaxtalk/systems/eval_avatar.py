@@ -108,11 +108,11 @@ def field(folder: Path) -> System:
         avatar, variables, _ = avatar_store.load(folder)
         smoothed = avatar.network.config.condition.smoothed
         kept = avatar_frames.of_person(given.person, given.person.held_out, smoothed)
-        every = Moment(kept.windows, kept.eyes, kept.rotation, kept.translation, kept.sway)
+        every = Moment(*map(jnp.asarray, (kept.windows, kept.eyes, kept.rotation, kept.translation, kept.sway)))
         params, space = variables["params"], avatar.space(variables["batch_stats"]["occupancy"])
         codes, behind = avatar_field.codes(params, 0), jnp.asarray(kept.background, jnp.float32) / 255
         picture = jax.jit(lambda moment: avatar.picture(params, space, moment, codes, behind).colour)
-        drawn = [picture(jax.tree.map(lambda x: jnp.asarray(x[k]), every)) for k in given.shown]  # noqa: B023
+        drawn = [picture(jax.tree.map(lambda x: x[k], every)) for k in given.shown]  # noqa: B023
         colours = np.stack(drawn).reshape(len(drawn), avatar.size, avatar.size, 3)
         return Made(pictures=np.uint8(255 * colours.clip(0, 1) + 0.5))
 
