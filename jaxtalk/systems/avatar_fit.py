@@ -61,13 +61,9 @@ def corrected(options: FitOptions) -> Path | None:
         return None
     path = options.audio2motion or avatar_speech.audio2motion()
     avatar_speech.ear(spoken_motion.audio2motion(path), path)
-    if not _has_sound(options.video):
+    if not video.probe(options.video).has_sound:
         raise InputError(f"{options.video}: has no sound, and from silence no PostNet is learnt; leave --postnet away")
     return path
-
-
-def _has_sound(path: Path) -> bool:
-    return video.probe(path).has_sound
 
 
 def learn_postnet(options: FitOptions, talker: Path) -> None:

@@ -47,8 +47,8 @@ def files(options: RenderOptions) -> dict[str, Path]:
     """
     found, own = {}, {name: options.person / file for name, file in avatar_store.SPEECH.items()}
     if options.motion == "geneface":
-        found["audio2motion"] = options.audio2motion or shown(own["audio2motion"]) or audio2motion()
-        corrected = options.postnet or (None if options.audio2motion else shown(own["postnet"]))
+        found["audio2motion"] = options.audio2motion or _if_there(own["audio2motion"]) or audio2motion()
+        corrected = options.postnet or (None if options.audio2motion else _if_there(own["postnet"]))
         found |= {"postnet": corrected} if corrected else {}
     else:
         for name in ("audio2motion", "postnet", "temperature"):
@@ -66,7 +66,7 @@ def audio2motion() -> Path:
     return weights.shipped("audio2motion")
 
 
-def shown(path: Path) -> Path | None:
+def _if_there(path: Path) -> Path | None:
     return path if path.is_file() else None
 
 

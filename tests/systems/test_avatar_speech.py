@@ -1,6 +1,7 @@
 """Speech to an avatar's landmarks by GeneFace's networks, small ones, and learning what corrects them."""
 
 import dataclasses
+import types
 from pathlib import Path
 
 import golden_fixture
@@ -158,7 +159,7 @@ def test_a_postnet_is_learnt_after_the_field_and_kept_with_what_it_corrects(file
     known = person_video.PersonVideo(tmp_path, {"frames": 100, "size": 64, "sound": True, "video": "me.mp4"})
     monkeypatch.setattr(person_video.PersonVideo, "speech", np.zeros(64000, np.int16))
     monkeypatch.setattr(person_video, "prepare", lambda *_, **__: known)
-    monkeypatch.setattr(avatar_fit, "_has_sound", lambda path: True)
+    monkeypatch.setattr(video, "probe", lambda path: types.SimpleNamespace(has_sound=True))
     monkeypatch.setattr(avatar.Config, "experiment", lambda self: "field")
     monkeypatch.setattr(motion_postnet.Config, "experiment", lambda self: asked.append(self) or "postnet")
 

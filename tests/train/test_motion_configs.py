@@ -91,6 +91,14 @@ def test_the_postnet_begins_as_the_identity():
     np.testing.assert_array_equal(jax.jit(postnet.apply)(begun, motion, mask), motion)
 
 
+def test_a_postnet_can_be_learnt_from_the_person_alone(made_up, monkeypatch):
+    monkeypatch.setattr(motion_sync.Speech, "sources", None)  # others are not asked for
+    task = object.__new__(motion_postnet.Task)
+    task.config, task.person = dataclasses.replace(POSTNET, others=False), made_up
+    batch = task.batches()[0]
+    assert batch["sound"].shape == batch["own_sound"].shape and np.abs(batch["sound"] - batch["own_sound"]).max() > 0
+
+
 def test_without_a_flow_the_prior_is_standard_normal():
     assert MOTION.network(FEATURES).couplings == 4
     plain = dataclasses.replace(MOTION, flow_prior=False).network(FEATURES)
