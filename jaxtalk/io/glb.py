@@ -55,7 +55,7 @@ def write(
 
     output.check(path, (".glb",))
     weights = _weights(path, model, motion)
-    file = _File(gltf)
+    file = File(gltf)
     vertex, uv, triangles = _split(np.asarray(model.triangles), np.asarray(model.uv_triangles), np.asarray(model.uv))
     shape = np.asarray(model.vertices(identity))
     normals = jax.jit(lambda points: faces.normals(points, model.triangles))
@@ -161,12 +161,15 @@ def _short_way(quaternions: Float[np.ndarray, "t 4"]) -> Float[np.ndarray, "t 4"
     return quaternions * sign[:, None]
 
 
-class _File:
-    """A glTF file being put together: its JSON, and the bytes that accessors point into, aligned to four."""
+class File:
+    """A glTF file being put together: its JSON, and the bytes that accessors point into, aligned to four.
 
-    def __init__(self, gltf):
-        self.gltf, self.bytes = gltf, bytearray()
-        self.root = gltf.GLTF2(accessors=[], bufferViews=[])
+    Starts empty, or with the `root` and bytes of another.
+    """
+
+    def __init__(self, gltf, root=None, content: bytes = b""):
+        self.gltf, self.bytes = gltf, bytearray(content)
+        self.root = gltf.GLTF2(accessors=[], bufferViews=[]) if root is None else root
 
     def view(self, content: bytes, target: int | None = None) -> int:
         self.bytes += bytes(-len(self.bytes) % 4)
