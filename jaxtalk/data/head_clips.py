@@ -63,8 +63,16 @@ def drawn(record: dict, seed: int, size: int, count: int) -> HeadClip:
     """`count` frames of a record of the synthetic corpus with this seed, spread over the clip, at `size` pixels."""
     from jaxtalk.data import clip_frames  # jax starts only where something is drawn
 
+    whole = pictured(record)
+    shown = spread(len(whole.expression), count)
+    video = clip_frames.render(whole.only(shown), seed, int(record["index"]), _CANVAS * size)
+    return _cut(record, video.frames, video.landmarks, shown, size)
+
+
+def pictured(record: dict) -> clip.Clip:
+    """A record of the synthetic corpus as a clip of which only pictures can be made."""
     nothing, silence = np.zeros(0, np.int32), np.zeros(0, np.float32)
-    whole = clip.Clip(  # of which only the pictures are wanted
+    return clip.Clip(
         text="",
         language="",
         voice="",
@@ -74,9 +82,6 @@ def drawn(record: dict, seed: int, size: int, count: int) -> HeadClip:
         articulation=articulation.Style(**dict(zip(_STYLE, np.asarray(record["articulation"]).tolist(), strict=True))),
         **{name: np.asarray(record[name]) for name in ("expression", "rotation", "translation", "blink", "identity")},
     )
-    shown = spread(len(whole.expression), count)
-    video = clip_frames.render(whole.only(shown), seed, int(record["index"]), _CANVAS * size)
-    return _cut(record, video.frames, video.landmarks, shown, size)
 
 
 def filmed(record: dict, size: int, count: int) -> HeadClip:

@@ -1,7 +1,8 @@
 """The face crops that the published lip-sync networks were trained on, cut from frames of a video.
 
     landmarks or boxes [t] --track (median over 13 frames)--> squares [t] --syncnet_crop--> [224, 224, 3], 0 to 255
-    landmark or box        --------------------------------------wav2lip_crop-------------> [48, 96, 3], 0 to 1
+    landmark or box        --------------------------------------wav2lip_face-------------> [96, 96, 3], 0 to 255
+                           --------------------------------------wav2lip_crop, its half---> [48, 96, 3], 0 to 1
 
 Colours are in the order blue, green, red, as OpenCV reads pictures for both networks; frames are RGB as everywhere
 here. Traps:
@@ -66,12 +67,15 @@ def syncnet_crop(frame: Frame, place: Float[np.ndarray, "3"]) -> UInt8[np.ndarra
     return _resized(_cut(frame, rows, columns), SYNCNET_SIDE)[..., ::-1]
 
 
-def wav2lip_crop(frame: Frame, box: Float[np.ndarray, "4"]) -> Float32[np.ndarray, "48 96 3"]:
-    """The lower half of the box, squeezed to 96x96 whatever its shape, from 0 to 1."""
+def wav2lip_face(frame: Frame, box: Float[np.ndarray, "4"]) -> UInt8[np.ndarray, "96 96 3"]:
+    """The box, squeezed to 96x96 whatever its shape: what Wav2Lip's generator draws."""
     left, top, right, bottom = (max(0, int(edge)) for edge in box)
-    inside = frame[top:bottom, left:right]
-    whole = _resized(_some(inside, frame), WAV2LIP_SIDE)[..., ::-1]
-    return whole[WAV2LIP_SIDE // 2 :].astype(np.float32) / 255
+    return _resized(_some(frame[top:bottom, left:right], frame), WAV2LIP_SIDE)[..., ::-1]
+
+
+def wav2lip_crop(frame: Frame, box: Float[np.ndarray, "4"]) -> Float32[np.ndarray, "48 96 3"]:
+    """The lower half of `wav2lip_face`, from 0 to 1: what its sync expert sees."""
+    return wav2lip_face(frame, box)[WAV2LIP_SIDE // 2 :].astype(np.float32) / 255
 
 
 def windows(crops: Shaped[np.ndarray, "t h w 3"], count: int | None = None) -> Shaped[np.ndarray, "n 5 h w 3"]:
