@@ -7,8 +7,8 @@
 Wav2Lip's faces are a teacher of what a mouth means, however blurred; the 3D model and the renderer make the picture.
 Trained by L1 on the coefficients and, with half the weight, on projected landmarks (`jaxtalk.losses`). The towers are
 SyncNet's kind of VGG-M (Chatfield et al., BMVC 2014); windows begin as theirs do (`jaxtalk.models.syncnet`).
-Coefficients may be any face model's; the paper has 64. Published are the parts and 12.5 million parameters; widths here
-are ours, near that (12.2 million).
+Coefficients may be any face model's; the paper has 64. Its text was not at hand: known are these parts in this order
+and 12.5 million parameters; layers here are ours (12.2 million).
 """
 
 import dataclasses

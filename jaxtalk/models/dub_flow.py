@@ -4,9 +4,9 @@
     reference, flow --bilinear samples at each pixel + its flow--> warped [h, w, 3]
 
 The samples are those of a spatial transformer (`jaxtalk.render.flow_warp`). Trained alone by L1 and SSIM between
-`warped` and the true picture. Published are the parts, the size (192 pixels) and 38.7 million parameters; widths here
-are ours, chosen to come near that (39.7 million). The last convolution starts at zero, so that an untrained network
-moves nothing.
+`warped` and the true picture. The paper's text was not at hand: known are its parts, their inputs and losses, the size
+of 192 pixels and this part's 38.7 million parameters; layers here are ours, near that number (39.7 million). The last
+convolution starts at zero, so that an untrained network moves nothing.
 """
 
 import dataclasses

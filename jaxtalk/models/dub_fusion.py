@@ -8,9 +8,10 @@
         y = x + sigma sigmoid(gate([x, m])) m,  m = sum_k a_k m_k
 
 sigma is learned and starts at zero, or is fixed (the paper's table 5: 0, 1 and learned); the scales are its table 6.
-Published are the parts, the size (192 pixels) and 37.7 million parameters; widths here are ours, near that
-(38.0 million). The face is trained by L1, `jaxtalk.losses.correspondence`, VGG features and their Gram matrices
-(`jaxtalk.losses.style`), and against a critic (`jaxtalk.losses.wasserstein`).
+The face is trained by L1, `jaxtalk.losses.correspondence`, VGG features and their Gram matrices
+(`jaxtalk.losses.style`), and against a critic (`jaxtalk.losses.wasserstein`). The paper's text was not at hand: known
+are the four inputs, MSAF's windows, weights by softmax, gate and sigma, and 37.7 million parameters; where MSAF sits,
+what it is computed from, and all layers (38.0 million) are ours.
 """
 
 import dataclasses

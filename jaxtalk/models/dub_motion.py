@@ -5,9 +5,10 @@
     features --two convolutions--> colour [h, w, 3], attention [h, w, 1]
     picture = attention colour + (1 - attention) render
 
-So attention says where the render's own colours will not do. Trained together with SFM (`jaxtalk.models.dub_flow`) by
-L1 and SSIM; the features of its last blocks go on to `jaxtalk.models.dub_fusion`. Published are the parts (masks of
-colour and attention, SPADE in the decoder) and 12.5 million parameters; widths here are ours, near that (12.2 million).
+So attention says where the render's own colours will not do. Trained like SFM (`jaxtalk.models.dub_flow`) by L1 and
+SSIM; the features of its last blocks go on to `jaxtalk.models.dub_fusion`. The paper's text was not at hand: known are
+masks of colour and attention, SPADE in the decoder and 12.5 million parameters; that the masks choose between a painted
+colour and the render, and all layers (12.2 million), are ours.
 """
 
 import dataclasses
