@@ -25,7 +25,8 @@ class MotionBasis:
     triangles: Int[np.ndarray, "f 3"]  # none, where only vertices are known (VOCASET, BIWI)
     basis: Float32[np.ndarray, "k v 3"]
     lips: Int[np.ndarray, "l"]  # vertices whose error counts as the lips'
-    upper: Int[np.ndarray, "u"]  # and those of brows, eyes and forehead
+    upper: Int[np.ndarray, "u"]  # and those of brows, eyes and forehead; none, where nobody knows
+    jaw: Int[np.ndarray, ""]  # the vertex whose rise and fall is the jaw's
 
     @property
     def unit(self) -> float:
@@ -64,11 +65,11 @@ def load(path: str | Path) -> tuple[MotionBasis, dict[str, np.ndarray]]:
     names = [field.name for field in dataclasses.fields(MotionBasis)]
     try:
         with np.load(path, allow_pickle=False) as z:
-            basis = MotionBasis(**{name: z[name] for name in names})
+            arrays = {name: z[name] for name in names}
             notes = {name: z[name] for name in z.files if name not in names}
     except (OSError, EOFError, KeyError, ValueError, zipfile.BadZipFile) as error:
         raise InputError(f"{path}: is no motion basis of jaxtalk ({error}); export the network again") from error
-    vertices = len(basis.template)
-    if basis.basis.ndim != 3 or basis.basis.shape[1:] != (vertices, 3) or basis.template.shape != (vertices, 3):
+    basis, template = arrays["basis"], arrays["template"]
+    if basis.ndim != 3 or basis.shape[1:] != template.shape or template.shape[1:] != (3,):
         raise InputError(f"{path}: is a damaged motion basis; export the network again")
-    return basis, notes
+    return MotionBasis(**arrays), notes

@@ -155,6 +155,7 @@ def generate(
     window: int | None = None,
     delay: int | None = None,
     past: int | None = None,
+    lengths: Int[Array, "b"] | None = None,
 ) -> Animation:
     """Animates a clip. Pure; all sizes are static.
 
@@ -163,6 +164,7 @@ def generate(
         window: frames that are decoded together to be fed back, two at least; all so far, where it is not given.
         delay: frames that are waited for before one is decoded, fewer than a window; all, where it is not given.
         past: frames that the causal decoder sees; all, where it is not given.
+        lengths: frames of each clip in a batch of padded ones, for decoding them at the end.
     """
     if (window is not None and window < 2) or (delay is not None and delay >= (window or 0)):
         raise ValueError(
@@ -179,7 +181,7 @@ def generate(
         begin = stop
     motion, codes, indices = jax.tree.map(lambda *parts: jnp.concatenate(parts, axis=1), *made)
     if delay is None:
-        motion = prior.apply(variables.prior, codes, method="decode")
+        motion = prior.apply(variables.prior, codes, lengths, method="decode")
     elif delay:
         motion = jnp.concatenate([motion[:, delay:], rest(prior, variables, state, delay)], axis=1)
         motion = motion[:, -speech.frames :]

@@ -15,12 +15,13 @@ Without a `mesh.npz` numbers are the offsets themselves, in the unit of the set,
 import dataclasses
 import functools
 from pathlib import Path
-from typing import Literal
+from typing import Literal, NamedTuple
 
+import flax.linen as nn
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float, Float32
+from jaxtyping import Array, Float, Float32, Int
 
 from jaxtalk.audio import mel, speech_windows
 from jaxtalk.errors import InputError
@@ -127,7 +128,7 @@ def style(network: MeshNetwork, mix: dict[str, float] | None = None) -> Float32[
     return np.array([given.get(name, 0.0) for name in speakers], np.float32)
 
 
-def listen(network: MeshNetwork, speech: Float[np.ndarray, "n"]) -> Float32[np.ndarray, "n *f"]:
+def listen(network: MeshNetwork, speech: Float[np.ndarray, "n"]) -> Float32[np.ndarray, "r *f"]:
     """What the network is given of speech (mono, 16 kHz): rows of its ear, `moments` for each frame, or the wave."""
     if network.ear is None:
         if network.kind == "voca":
@@ -146,40 +147,51 @@ def row_seconds(frames: int, fps: float, moments: int, first: float = 0.0) -> Fl
 
 
 def animate(
-    network: MeshNetwork, sound: Float[Array | np.ndarray, "n *f"], style: Float[Array | np.ndarray, "s"],
+    network: MeshNetwork,
+    sound: Float[Array | np.ndarray, "n *f"],
+    style: Float[Array | np.ndarray, "s"],
     window: int | None = None,
-) -> Float32[np.ndarray, "t c"]:  # fmt: skip
+) -> Float32[np.ndarray, "t c"]:
     """Numbers of a whole clip. `window`: of CodeTalker's faster way; the exact one, if it is not given."""
-    variables = network.variables, network.prior[1] if network.prior else {}
-    made = _animate(_Static(network, window), variables, jnp.asarray(sound)[None], jnp.asarray(style)[None])
-    return np.asarray(made[0], np.float32)
+    return np.asarray(animate_all(network, jnp.asarray(sound)[None], jnp.asarray(style)[None], window=window)[0])
 
 
-class _Static:
-    """The parts of a call that are no arrays, equal where they make the same program."""
+def animate_all(
+    network: MeshNetwork,
+    sound: Float[Array, "b n *f"],
+    style: Float[Array, "b s"],
+    lengths: Int[Array, "b"] | None = None,
+    window: int | None = None,
+    past: int | None = None,
+) -> Float32[Array, "b t c"]:
+    """Of several clips, padded to one length. `lengths`: frames of each; `past`: frames that are seen before each."""
+    prior = network.prior or (None, {})
+    plan = _Plan(network.kind, network.model, prior[0], window, past)
+    return _animate(plan, network.variables, prior[1], sound, style, lengths)
 
-    def __init__(self, network: MeshNetwork, window: int | None):
-        self.kind, self.model, self.prior = network.kind, network.model, network.prior and network.prior[0]
-        self.window = window
-        self._key = (self.kind, self.model.config, self.prior and self.prior.config, window)
 
-    def __hash__(self):
-        return hash(self._key)
+class _Plan(NamedTuple):
+    """What of a call is no array."""
 
-    def __eq__(self, other):
-        return isinstance(other, _Static) and self._key == other._key
+    kind: str
+    model: nn.Module
+    prior: motion_vqvae.MotionVqvae | None
+    window: int | None
+    past: int | None
 
 
 @functools.partial(jax.jit, static_argnums=0)
-def _animate(static: _Static, variables, sound, style):
-    predictor, prior = variables
-    if static.kind == "voca":
-        return voca.animate(static.model, predictor, sound, style)
-    speech = static.model.apply(predictor, sound, method="listen")
-    if static.kind == "faceformer":
-        return faceformer.generate(static.model, predictor, speech, style)
-    both = codetalker.Variables(predictor, prior)
-    return codetalker.generate(static.model, static.prior, both, speech, style, static.window).motion
+def _animate(plan: _Plan, variables, prior, sound, style, lengths):
+    if plan.kind == "voca":
+        return voca.animate(plan.model, variables, sound, style)
+    speech = plan.model.apply(variables, sound, method="listen")
+    if plan.kind == "faceformer":
+        return faceformer.generate(plan.model, variables, speech, style, plan.past)
+    both = codetalker.Variables(variables, prior)
+    made = codetalker.generate(
+        plan.model, plan.prior, both, speech, style, plan.window, past=plan.past, lengths=lengths
+    )
+    return made.motion
 
 
 def offsets(network: MeshNetwork, numbers: Float[np.ndarray, "t c"]) -> Float32[np.ndarray, "t v 3"]:

@@ -1,5 +1,6 @@
 """CodeTalker against the published network and its way of animating, its faster way beside that, and in training."""
 
+import dataclasses
 import functools
 from typing import NamedTuple
 
@@ -152,6 +153,28 @@ def test_codes_depend_on_speech_so_far_and_motion_on_all(tiny):
     np.testing.assert_array_equal(usual.codes[:, :5], other.codes[:, :5])
     assert np.any(usual.codes[:, 5:] != other.codes[:, 5:])
     assert np.all(np.abs(usual.motion - other.motion).max((0, 2)) > 0)
+
+
+def test_without_a_codebook_features_are_decoded_as_they_are(tiny):
+    """As with a codebook that has a code for each of these features."""
+    variables, _, heard, styles = tiny
+    free = CodeTalker(dataclasses.replace(MODEL.config, codebook=False))
+    every = MotionVqvae(dataclasses.replace(PRIOR.config, codes=FRAMES * 2 * 2))
+
+    @functools.partial(jax.jit, static_argnums=(0, 1))
+    def run(model, prior, variables):
+        speech = model.apply(variables.predictor, heard, method="attend")
+        state = codetalker.start(model, prior, variables, 2, FRAMES, FRAMES)
+        _, (_, features, _) = codetalker.advance(model, prior, variables, state, speech, styles)
+        return features, codetalker.generate(model, prior, variables, speech, styles, window=FRAMES)
+
+    features, made = run(free, PRIOR, variables)
+    assert made.codes is None
+    fixed = variables.prior["params"] | {"codebook": {"codes": features.reshape(-1, 3)}}
+    coded, again = run(MODEL, every, Variables(variables.predictor, {"params": fixed}))
+    np.testing.assert_allclose(coded, features, atol=1e-5)
+    np.testing.assert_allclose(again.motion, made.motion, atol=1e-5)
+    assert len(np.unique(again.codes)) > 20
 
 
 def test_training_moves_the_predictor_and_leaves_the_prior(tiny):

@@ -121,6 +121,25 @@ def _motion(name: str, **sizes):
 _AUDIO2MOTION = dict(width=8, encoder_layers=1, decoder_layers=1, flow_width=8, flow_layers=1)
 
 
+def _mesh(name: str, **sizes):
+    def make(folder, steps):
+        import importlib
+
+        _records()
+        given, before = dict(corpus=Path("corpus"), features="mel", components=6, frames=20, fps=25.0, batch=8), {}
+        if name == "codetalker":  # what comes before it
+            made = _mesh("motion_prior", **_PRIOR)(folder, steps).experiment()
+            made.export(made.init(jax.random.key(0)), folder)
+            before = {"prior": folder / "motion_prior.safetensors"}
+        config = importlib.import_module(f"configs.{name}").Config
+        return config(steps=steps, **given, **sizes, **before)
+
+    return make
+
+
+_PRIOR = dict(width=8, layers=1, heads=2, hidden=8, codes=8, parts=2, code_width=4)
+
+
 def _fap(folder, steps):
     from configs import fap
     from jaxtalk.models import isodata
@@ -317,6 +336,9 @@ _TINY: dict[str, Callable] = {
     "audio2motion": _motion("audio2motion", **_AUDIO2MOTION),
     "motion_postnet": _motion("motion_postnet", width=4),
     "pose_wavenet": _motion("pose_wavenet", width=8, hearing=8),
+    "motion_prior": _mesh("motion_prior", revive=3, **_PRIOR),
+    **{name: _mesh(name, width=8, heads=2, hidden=8) for name in ("codetalker", "faceformer")},
+    "voca": _mesh("voca", widths=(8, 8), hidden=8, expression=4),
     "fap": _fap,
     **{name: _speech(name) for name in ("hubert", "wav2vec2")},
     **{name: _renders(name, count=8) for name in ("face_detector", "landmarks")},

@@ -1,0 +1,155 @@
+"""CodeTalker's stage two: speech to codes of the motion prior, which stays as it is.
+
+    jaxtalk train motion_prior --facegood DIR --model ict.npz
+    jaxtalk train codetalker --facegood DIR --model ict.npz --prior runs/motion_prior/motion_prior.safetensors
+
+Published losses: squared error of the motion, and of features from the codes of the truth. Taught by the true frame
+before each, as published; with `noise` in it, because a network that was only ever given true motion is lost when it is
+given its own. With `--no-codebook` features go to the prior's decoder as they are (the paper's ablation).
+"""
+
+import dataclasses
+from pathlib import Path
+
+import jax
+import jax.numpy as jnp
+
+from configs import motion_prior as first
+from jaxtalk.data import talking_meshes
+from jaxtalk.data.talking_meshes import Pieces
+from jaxtalk.io import weights
+from jaxtalk.losses import codebook as losses
+from jaxtalk.metrics.mean import Mean
+from jaxtalk.models import codetalker, motion_decoder
+from jaxtalk.systems import mesh_networks
+from jaxtalk.train import state as train_state
+from jaxtalk.train.experiment import Experiment
+from jaxtalk.train.step import make_step
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Speaking(first.Meshes):
+    """Sizes and training that CodeTalker's stage two and FaceFormer share."""
+
+    width: int = 64
+    layers: int = 1
+    heads: int = 4
+    hidden: int = 128
+    dropout: float = 0.1
+    noise: float = 0.3
+    """Standard deviation of what is added to the true motion before a frame, in units of the largest component."""
+    forget: float = 0.3
+    """Share of pieces in which nothing is known of the motion before."""
+    muffle: float = 0.2
+    """Standard deviation of what is added to the sound's features, which are about 1."""
+    batch: int = 16
+    steps: int = 1500
+    rate: float = 1e-3
+    seed: int = 0
+
+    def decoder(self, coordinates: int, styles: int) -> motion_decoder.Config:
+        return motion_decoder.Config(
+            coordinates=coordinates,
+            styles=styles,
+            width=self.width,
+            layers=self.layers,
+            heads=self.heads,
+            hidden=self.hidden,
+            period=round(self.fps),
+            fps=self.fps,
+            dropout=self.dropout,
+            speech=None,
+        )
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Config(Speaking):
+    """Trains CodeTalker (a sixteenth of the published width)."""
+
+    prior: Path = Path("runs/motion_prior/motion_prior.safetensors")
+    """What stage one wrote, its mesh.npz beside it."""
+    codebook: bool = True
+    """Else the features themselves are decoded."""
+
+    def experiment(self) -> Experiment:
+        task = Task(self)
+        return Experiment(
+            name="codetalker",
+            init=task.init,
+            step=make_step(task.loss, task.optimizer, average=0.99),
+            data=lambda: talking_meshes.stream(Pieces(task.data.train, self.frames), self.batch, self.seed),
+            steps=self.steps,
+            evaluate=task.evaluate,
+            export=task.export,
+            seed=self.seed,
+            log_every=100,
+            evaluate_every=500,
+        )
+
+
+class Task:
+    """The data in memory (that of another run, if given) and the pure functions of one run."""
+
+    def __init__(self, config: Config, data: first.Data | None = None):
+        self.config = config
+        folder = config.prior.parent
+        self.prior, self.fixed = mesh_networks.load_prior(folder)
+        self.data = data or config.data(mesh_networks.load_face(folder))
+        face = self.data.face
+        self.network = codetalker.CodeTalker(
+            codetalker.Config(
+                decoder=config.decoder(len(face.basis.basis), len(face.speakers)),
+                features=self.prior.config.features,
+                codebook=config.codebook,
+            )
+        )
+        self.optimizer = first.optimizer(config)
+
+    def init(self, rng):
+        return train_state.create(self.network.init(rng, *first.given(self.data)), self.optimizer, rng)
+
+    def loss(self, params, stats, batch, rng):
+        """Means over clips."""
+        drop, spoil = jax.random.split(rng)
+        motion, lengths = batch["motion"], batch["length"]
+        own = jnp.arange(motion.shape[1])[None] < lengths[:, None]
+        sound, before = spoiled(self.config, spoil, batch)
+        style = first.styles(self.data.face, batch["speaker"])
+        known = codetalker.Variables({"params": params}, self.fixed)
+        made = codetalker.predict(
+            self.network, self.prior, known, sound, before, style, (lengths, lengths), {"dropout": drop}
+        )
+        codes = codetalker.truth_codes(self.prior, self.fixed, motion, lengths, self.config.codebook)
+        terms = {
+            "error": Mean.of(losses.squared_error(made.motion, motion, own)),
+            "codes": Mean.of(losses.commitment(made.features, codes, own)),
+        }
+        return sum(term.value() for term in terms.values()), (stats, terms)
+
+    def evaluate(self, state) -> dict[str, float]:
+        """Held-out sentences, from nothing but their speech."""
+        return first.judged(self.data, first.said(self.made(state.variables), self.data))
+
+    def made(self, variables) -> mesh_networks.MeshNetwork:
+        return mesh_networks.MeshNetwork(
+            kind="codetalker",
+            model=self.network,
+            variables=variables,
+            prior=(self.prior, self.fixed),
+            face=self.data.face,
+        )
+
+    def export(self, state, folder: Path) -> None:
+        """Writes `folder/codetalker.safetensors`, the prior and `mesh.npz`."""
+        first.save(folder, "codetalker", state.variables, self.network.config, self.config, self.data.face)
+        prior = f"{mesh_networks.PRIOR}.safetensors"
+        weights.save(folder / prior, weights.load(self.config.prior.parent / prior))
+
+
+def spoiled(config: Speaking, rng, batch):
+    """The sound with noise, and the motion that is known before frames: with noise, or none at all."""
+    muffle, shake, forget = jax.random.split(rng, 3)
+    sound, motion = batch["sound"], batch["motion"]
+    sound = sound + config.muffle * jax.random.normal(muffle, sound.shape)
+    known = jax.random.bernoulli(forget, 1 - config.forget, (len(motion), 1, 1))
+    return sound, known * (motion + config.noise * jax.random.normal(shake, motion.shape))

@@ -1,0 +1,118 @@
+"""VOCA, speech to the motion of a mesh, each frame by itself, on the data of `motion_prior`.
+
+    jaxtalk train voca --facegood DIR --model ict.npz
+
+Published losses: squared error of the motion, and ten times that of its change from frame to frame. The paper hears
+DeepSpeech's letters; here windows of 16 of the ear's rows are heard, one a frame. The basis starts at random, because
+the numbers it makes are principal components already.
+"""
+
+import dataclasses
+from pathlib import Path
+
+import jax
+import jax.numpy as jnp
+
+from configs import motion_prior as first
+from jaxtalk.data import talking_meshes
+from jaxtalk.data.talking_meshes import Pieces
+from jaxtalk.losses import codebook as losses
+from jaxtalk.metrics.mean import Mean
+from jaxtalk.models import voca
+from jaxtalk.systems import mesh_networks
+from jaxtalk.train import state as train_state
+from jaxtalk.train.experiment import Experiment
+from jaxtalk.train.step import make_step
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Config(first.Meshes):
+    """Trains VOCA at its published width."""
+
+    velocity: float = 10.0
+    """What the error of the change from frame to frame counts."""
+    widths: tuple[int, ...] = (32, 32, 64, 64)
+    hidden: int = 128
+    expression: int = 50
+    muffle: float = 0.2
+    """Standard deviation of what is added to the sound's features, which are about 1."""
+    batch: int = 16
+    steps: int = 1500
+    rate: float = 1e-3
+    seed: int = 0
+
+    def network(self, coordinates: int, styles: int) -> voca.Config:
+        return voca.Config(
+            coordinates=coordinates,
+            styles=styles,
+            window=2 ** len(self.widths),
+            widths=self.widths,
+            hidden=self.hidden,
+            expression=self.expression,
+        )
+
+    def experiment(self) -> Experiment:
+        task = Task(self)
+        return Experiment(
+            name="voca",
+            init=task.init,
+            step=make_step(task.loss, task.optimizer, average=0.99),
+            data=lambda: talking_meshes.stream(Pieces(task.data.train, self.frames), self.batch, self.seed),
+            steps=self.steps,
+            evaluate=task.evaluate,
+            export=task.export,
+            seed=self.seed,
+            log_every=100,
+            evaluate_every=500,
+        )
+
+
+class Task:
+    """The data in memory (that of another run, if given) and the pure functions of one run."""
+
+    def __init__(self, config: Config, data: first.Data | None = None):
+        self.config, self.data = config, data or config.data()
+        face = self.data.face
+        self.network = voca.Voca(config.network(len(face.basis.basis), len(face.speakers)))
+        self.optimizer = first.optimizer(config)
+
+    def init(self, rng):
+        sound, _, style = first.given(self.data)
+        heard = voca.windows(self.network.config, sound)[0]
+        return train_state.create(
+            self.network.init(rng, heard, jnp.repeat(style, len(heard), axis=0)), self.optimizer, rng
+        )
+
+    def loss(self, params, stats, batch, rng):
+        """Means over clips, of frames whose windows are within their pieces."""
+        motion, (clips, frames) = batch["motion"], batch["motion"].shape[:2]
+        sound = batch["sound"] + self.config.muffle * jax.random.normal(rng, batch["sound"].shape)
+        heard = voca.windows(self.network.config, sound)
+        style = jnp.repeat(first.styles(self.data.face, batch["speaker"]), frames, axis=0)
+        (made, _), changed = self.network.apply(
+            {"params": params, "batch_stats": stats}, heard.reshape(-1, *heard.shape[2:]), style, train=True,
+            mutable=["batch_stats"],
+        )  # fmt: skip
+        half = self.network.config.window // 2
+        place, made = jnp.arange(frames)[None], made.reshape(clips, frames, -1)
+        own = (place >= half) & (place < jnp.minimum(batch["length"], frames - half)[:, None])
+        terms = {
+            "error": losses.squared_error(made, motion, own),
+            "velocity": losses.squared_error(
+                jnp.diff(made, axis=1), jnp.diff(motion, axis=1), own[:, 1:] & own[:, :-1]
+            ),
+        }
+        metrics = {name: Mean.of(term) for name, term in terms.items()}
+        total = metrics["error"].value() + self.config.velocity * metrics["velocity"].value()
+        return total, (changed["batch_stats"], metrics)
+
+    def evaluate(self, state) -> dict[str, float]:
+        """Held-out sentences."""
+        return first.judged(self.data, first.said(self.made(state.variables), self.data))
+
+    def made(self, variables) -> mesh_networks.MeshNetwork:
+        return mesh_networks.MeshNetwork(kind="voca", model=self.network, variables=variables, face=self.data.face)
+
+    def export(self, state, folder: Path) -> None:
+        """Writes `folder/voca.safetensors` and `folder/mesh.npz`."""
+        first.save(folder, "voca", state.variables, self.network.config, self.config, self.data.face)
