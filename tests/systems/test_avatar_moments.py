@@ -34,6 +34,7 @@ def person() -> Person:
         eyes=0.95 - 0.9 * shut,
         mean=np.zeros((68, 3), np.float32),
         spread=np.ones((68, 3), np.float32),
+        reach=0.0,
         background=np.zeros((32, 32, 3), np.uint8),
         most=32,
     )

@@ -45,6 +45,7 @@ def person() -> Person:
         eyes=np.ones(40, np.float32),
         mean=np.zeros((68, 3), np.float32),
         spread=np.ones((68, 3), np.float32),
+        reach=0.0,
         background=np.zeros((32, 32, 3), np.uint8),
         most=32,
     )
