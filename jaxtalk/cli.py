@@ -16,6 +16,7 @@ USAGE = f"""jaxtalk {__version__}: speech-driven talking faces in JAX
   jaxtalk talk PORTRAIT SPEECH -o out.mp4     a portrait says what a recording says
   jaxtalk avatar fit VIDEO -o person/         one person's video into an avatar
   jaxtalk avatar render person/ SPEECH        the avatar says what a recording says
+  jaxtalk mesh SPEECH -o out.glb              a mesh says it: morph targets, Live Link, vertices, video, a web page
   jaxtalk fap SPEECH -o out.fap               MPEG-4 facial animation parameters, or a face that they move
   jaxtalk corpus DIR --clips N                speech with exact phonemes, articulation, head motion
   jaxtalk prepare VIDEOS DIR                  videos of people, or meshes, into training records
@@ -72,6 +73,18 @@ def fap(arguments: list[str]) -> None:
     live = str(options.source) == "-"  # frames are on standard output then
     for written in fap.run(options):
         print(written, file=sys.stderr if live else sys.stdout)
+
+
+def mesh(arguments: list[str]) -> None:
+    import tyro
+
+    from jaxtalk.systems.mesh_options import MeshOptions
+
+    options = tyro.cli(MeshOptions, args=arguments, prog="jaxtalk mesh", config=(tyro.conf.FlagCreatePairsOff,))
+    from jaxtalk.systems import mesh
+
+    for written in mesh.run(options):
+        print(written)
 
 
 def corpus(arguments: list[str]) -> None:
@@ -229,8 +242,9 @@ def demo(arguments: list[str]) -> None:
     demo.run()
 
 
-COMMANDS = {"talk": talk, "fap": fap, "corpus": corpus, "train": train, "convert": convert, "verify": verify}
-COMMANDS |= {"demo": demo, "eval": evaluate, "prepare": prepare, "plan": plan, "bench": bench, "avatar": avatar}
+COMMANDS = {"talk": talk, "mesh": mesh, "fap": fap, "avatar": avatar, "corpus": corpus, "prepare": prepare}
+COMMANDS |= {"train": train, "plan": plan, "bench": bench, "eval": evaluate, "convert": convert, "verify": verify}
+COMMANDS |= {"demo": demo}
 
 
 def main(arguments: list[str] | None = None) -> None:

@@ -1,6 +1,7 @@
 """Listening: speech to Motion with the shipped LipTCN and PoseVAE, in batches of fixed size whatever the length."""
 
 import functools
+import itertools
 
 import jax
 import jax.numpy as jnp
@@ -18,6 +19,7 @@ from jaxtalk.models import audio2pose, lip_tcn
 RATE = mel.RATE  # samples per second of what is listened to
 POSE_FPS = 25.0  # what PoseVAE was trained at
 MOUTH = np.array([name.startswith(("jaw", "mouth", "cheek", "nose", "tongue")) for name in arkit.NAMES])
+PIECE = 64  # chunks of PoseVAE that are heard together: 82 s
 NETWORKS = ("lip_tcn", "posevae")  # names of the shipped weights
 
 
@@ -70,18 +72,31 @@ def head(
     spectrum: Float[Array, "n 80"], fps: float, frames: int, *, style: int, seed: int
 ) -> tuple[Float[Array, "t 3"], Float[Array, "t 3"]]:
     """PoseVAE's rotation and translation relative to the first frame, smoothed as published."""
-    model, variables = _posevae()
+    model, _ = _posevae()
     count = max(2, int(np.ceil(frames * POSE_FPS / fps)))
-    chunks = audio2pose.chunks(count, model.config.sequence)
-    z = jax.random.normal(jax.random.key(seed), (1, chunks, model.config.latent))
-    windows = speech_windows.windows(speech_windows.normalise(spectrum), POSE_FPS, count)
-    poses = _posed(model, variables, windows[None], jnp.full(1, style), z)[0]
+    z = jax.random.normal(
+        jax.random.key(seed), (1, audio2pose.chunks(count, model.config.sequence), model.config.latent)
+    )
+    poses = _poses(speech_windows.normalise(spectrum), count, style, z)
     poses = audio2pose.smooth(poses) * audio2pose.UNIT[None]
     poses = poses - poses[:1]
     whole = Motion(jnp.zeros((count, 0)), poses[:, :3], poses[:, 3:], POSE_FPS, ())
     whole = whole if fps == POSE_FPS else resample(whole, fps)
     place = jnp.minimum(jnp.arange(frames), len(whole) - 1)
     return whole.rotation[place], whole.translation[place]
+
+
+def _poses(normalised, count: int, style: int, z) -> Float[Array, "t 6"]:
+    """Poses of so many frames, PIECE chunks at a time, since what each frame hears takes room."""
+    model, variables = _posevae()
+    sequence, chunks = model.config.sequence, z.shape[1]
+    bounds = [*range(0, max(1, chunks - 1), PIECE), chunks]  # the last piece is never less than a whole chunk
+    parts = [jnp.zeros((1, audio2pose.POSE))]
+    for first, last in itertools.pairwise(bounds):
+        start, stop = sequence * first, min(sequence * last + 1, count)  # the first frame of a piece is known
+        heard = speech_windows.windows(normalised, POSE_FPS, stop - start, start)
+        parts.append(_posed(model, variables, heard[None], jnp.full(1, style), z[:, first:last])[0, 1:])
+    return jnp.concatenate(parts)
 
 
 @functools.partial(jax.jit, static_argnums=0)
