@@ -68,7 +68,7 @@ class Manner:
     """Of the noise that the prior is given; 0 is its mode, and always the same."""
     amount: float = 1.0
     """Factor on the motion."""
-    projected: float = 0.5
+    projected: float = 1.0
     """Share of the way to what the person's own frames can make (LLE), 0 to 1."""
     limit: float = landmark_projection.LIMIT
     """Standard deviations from the person's mean beyond which points are cut off."""
