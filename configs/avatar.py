@@ -51,8 +51,6 @@ class Weights:
     """Of using the plane of appearances outside of the face."""
     entropy: float = 1e-4
     """Of a head that is half transparent."""
-    spread: float = 1e-3
-    """Of matter along a ray that is no surface (mip-NeRF 360's distortion)."""
     bent: float = 1e-3
     """Of moving the torso's pixels."""
 
@@ -195,7 +193,6 @@ class Task:
             "labels": weight.labels * labelled,
             "ambient": weight.ambient * seen.ambient * (1 - head),
             "entropy": weight.entropy * opacity.entropy(seen.head),
-            "spread": weight.spread * seen.spread,
             "bent": weight.bent * jnp.abs(seen.bent).sum(-1) * torso,
         }
 

@@ -135,16 +135,19 @@ def thinned(samples: Samples, budget: int, noise: Float[Array, "r"] | None = Non
 
 
 def unhidden(
-    samples: Samples, rays: Rays, density: Float[Array, "c h h h"], cells: Cells, least: float = 1e-3
+    samples: Samples, rays: Rays, density: Float[Array, "c h h h"], lattice: Lattice, least: float = 1e-3
 ) -> Samples:
     """Without those behind so much matter that less than `least` of the light behind it passes.
 
     `density` is what the occupancy grid has met. It is the highest in each cell, so half of it is counted. The inside
     of a solid thing is never seen, nothing tells its density, and without this most samples of a ray would lie there.
+    A cell's matter may all lie at its far end, so it hides only what is a cell's diagonal behind.
     """
+    cells = lattice.cells
     met = occupancy.at(density, cells, points(rays, samples.distance, cells.bound), samples.width)
-    thick = 0.5 * jnp.maximum(met, 0.0) * samples.width
-    before = jnp.cumsum(thick, axis=-1) - thick
+    passed = jnp.cumsum(0.5 * jnp.maximum(met, 0.0) * samples.width, axis=-1)
+    later = min(math.ceil(lattice.longest / lattice.shortest), lattice.most)
+    before = jnp.pad(passed, ((0, 0), (later, 0)))[:, : lattice.most]
     seen = before < -math.log(least)
     return Samples(jnp.where(seen, samples.distance, 0.0), jnp.where(seen, samples.width, 0.0))
 

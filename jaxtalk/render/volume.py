@@ -62,7 +62,7 @@ def marched(
     """
     samples = march.march(rays, *box(rays, space.low, space.high), space.occupied, lattice, noise)
     if space.density is not None:
-        samples = march.unhidden(samples, rays, space.density, lattice.cells)
+        samples = march.unhidden(samples, rays, space.density, lattice)
     samples = march.thinned(samples, budget, noise)
     packed = march.pack(samples, budget)
     points, directions = _asked(rays, packed.ray, march.pick(packed, samples.distance), lattice)

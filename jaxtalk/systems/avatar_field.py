@@ -66,7 +66,6 @@ class Drawn(NamedTuple):
     bent: Float[Array, "n 2"]  # how far the torso was moved, in half pictures
     ambient: Float[Array, "n"]  # how far from its middle the plane of appearances was used, weighted as colours are
     asked: Float[Array, "n"]  # samples
-    spread: Float[Array, "n"]  # of the head along the ray: 0 for a surface
 
 
 class Avatar(NamedTuple):
@@ -152,14 +151,14 @@ class Avatar(NamedTuple):
             moment = jax.lax.stop_gradient(moment)
         marched = volume.marched(field, seen, space, self.lattice, budget, noise)
         asked = marched.packed.count.astype(jnp.float32)
-        return self._joined(params, moment, codes, pixels, background, marched.seen, asked, marched.spread)
+        return self._joined(params, moment, codes, pixels, background, marched.seen, asked)
 
     def view(self, params, space: volume.Box, moment: Moment, codes: Codes, pixels, background) -> Drawn:
         """As `train_view`, for use: without noise, derivatives or a budget."""
         field = self.field(params, moment, codes.head)
         seen = volume.marched_in_rounds(field, self.rays(moment, pixels), space, self.lattice)
         nothing = jnp.zeros(len(pixels))
-        return self._joined(params, moment, codes, pixels, background, seen, nothing, nothing)
+        return self._joined(params, moment, codes, pixels, background, seen, nothing)
 
     def picture(
         self, params, space: volume.Box, moment: Moment, codes: Codes, background: Float[Array, "s s 3"], piece=8192
@@ -169,11 +168,11 @@ class Avatar(NamedTuple):
         draw = lambda given: self.view(params, space, moment, codes, *given)  # noqa: E731
         return volume.whole(draw, (pixels, background.reshape(-1, 3)), min(piece, len(pixels)))
 
-    def _joined(self, params, moment, codes, pixels, background, seen: compositing.Composite, asked, spread) -> Drawn:
+    def _joined(self, params, moment, codes, pixels, background, seen: compositing.Composite, asked) -> Drawn:
         opacity, colour, bent = self.torso(params, moment, pixels, codes.torso)
         behind = opacity[:, None] * colour + (1 - opacity[:, None]) * background
         front = compositing.Composite(seen.values[:, :3], seen.depth, seen.opacity)
-        return Drawn(compositing.over(front, behind), seen.opacity, opacity, bent, seen.values[:, 3], asked, spread)
+        return Drawn(compositing.over(front, behind), seen.opacity, opacity, bent, seen.values[:, 3], asked)
 
 
 def codes(params, frame) -> Codes:
