@@ -21,14 +21,14 @@ from jaxtalk.io import weights
 from jaxtalk.losses import codebook as losses
 from jaxtalk.metrics.mean import Mean
 from jaxtalk.models import codetalker, motion_decoder
-from jaxtalk.systems import mesh_networks
+from jaxtalk.systems import mesh_lessons, mesh_networks
 from jaxtalk.train import state as train_state
 from jaxtalk.train.experiment import Experiment
 from jaxtalk.train.step import make_step
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class Speaking(first.Meshes):
+class Speaking(mesh_lessons.Meshes):
     """Sizes and training that CodeTalker's stage two and FaceFormer share."""
 
     width: int = 64
@@ -90,7 +90,7 @@ class Config(Speaking):
 class Task:
     """The data in memory (that of another run, if given) and the pure functions of one run."""
 
-    def __init__(self, config: Config, data: first.Data | None = None):
+    def __init__(self, config: Config, data: mesh_lessons.Data | None = None):
         self.config = config
         folder = config.prior.parent
         self.prior, self.fixed = mesh_networks.load_prior(folder)
@@ -106,7 +106,7 @@ class Task:
         self.optimizer = first.optimizer(config)
 
     def init(self, rng):
-        return train_state.create(self.network.init(rng, *first.given(self.data)), self.optimizer, rng)
+        return train_state.create(self.network.init(rng, *mesh_lessons.given(self.data)), self.optimizer, rng)
 
     def loss(self, params, stats, batch, rng):
         """Means over clips."""
@@ -114,7 +114,7 @@ class Task:
         motion, lengths = batch["motion"], batch["length"]
         own = jnp.arange(motion.shape[1])[None] < lengths[:, None]
         sound, before = spoiled(self.config, spoil, batch)
-        style = first.styles(self.data.face, batch["speaker"])
+        style = mesh_lessons.styles(self.data.face, batch["speaker"])
         known = codetalker.Variables({"params": params}, self.fixed)
         made = codetalker.predict(
             self.network, self.prior, known, sound, before, style, (lengths, lengths), {"dropout": drop}
@@ -128,7 +128,7 @@ class Task:
 
     def evaluate(self, state) -> dict[str, float]:
         """Held-out sentences, from nothing but their speech."""
-        return first.judged(self.data, first.said(self.made(state.variables), self.data))
+        return mesh_lessons.judged(self.data, mesh_lessons.said(self.made(state.variables), self.data))
 
     def made(self, variables) -> mesh_networks.MeshNetwork:
         return mesh_networks.MeshNetwork(
@@ -141,7 +141,7 @@ class Task:
 
     def export(self, state, folder: Path) -> None:
         """Writes `folder/codetalker.safetensors`, the prior and `mesh.npz`."""
-        first.save(folder, "codetalker", state.variables, self.network.config, self.config, self.data.face)
+        mesh_lessons.save(folder, "codetalker", state.variables, self.network.config, self.config, self.data.face)
         prior = f"{mesh_networks.PRIOR}.safetensors"
         weights.save(folder / prior, weights.load(self.config.prior.parent / prior))
 

@@ -19,7 +19,7 @@ from jaxtalk.data.talking_meshes import Pieces
 from jaxtalk.losses import codebook as losses
 from jaxtalk.metrics.mean import Mean
 from jaxtalk.models import faceformer
-from jaxtalk.systems import mesh_networks
+from jaxtalk.systems import mesh_lessons, mesh_networks
 from jaxtalk.train import state as train_state
 from jaxtalk.train.experiment import Experiment
 from jaxtalk.train.step import make_step
@@ -51,14 +51,14 @@ class Config(second.Speaking):
 class Task:
     """The data in memory (that of another run, if given) and the pure functions of one run."""
 
-    def __init__(self, config: Config, data: first.Data | None = None):
+    def __init__(self, config: Config, data: mesh_lessons.Data | None = None):
         self.config, self.data = config, data or config.data()
         face = self.data.face
         self.network = faceformer.FaceFormer(config.decoder(len(face.basis.basis), len(face.speakers)))
         self.optimizer = first.optimizer(config)
 
     def init(self, rng):
-        return train_state.create(self.network.init(rng, *first.given(self.data)), self.optimizer, rng)
+        return train_state.create(self.network.init(rng, *mesh_lessons.given(self.data)), self.optimizer, rng)
 
     def loss(self, params, stats, batch, rng):
         """Means over clips."""
@@ -66,7 +66,7 @@ class Task:
         motion, lengths = batch["motion"], batch["length"]
         own = jnp.arange(motion.shape[1])[None] < lengths[:, None]
         sound, before = second.spoiled(self.config, spoil, batch)
-        variables, style = {"params": params}, first.styles(self.data.face, batch["speaker"])
+        variables, style = {"params": params}, mesh_lessons.styles(self.data.face, batch["speaker"])
         if self.config.forced:
             made = self.network.apply(variables, sound, before, style, train=True, rngs={"dropout": drop})
         else:
@@ -77,7 +77,7 @@ class Task:
 
     def evaluate(self, state) -> dict[str, float]:
         """Held-out sentences, from nothing but their speech."""
-        return first.judged(self.data, first.said(self.made(state.variables), self.data))
+        return mesh_lessons.judged(self.data, mesh_lessons.said(self.made(state.variables), self.data))
 
     def made(self, variables) -> mesh_networks.MeshNetwork:
         return mesh_networks.MeshNetwork(
@@ -86,4 +86,4 @@ class Task:
 
     def export(self, state, folder: Path) -> None:
         """Writes `folder/faceformer.safetensors` and `folder/mesh.npz`."""
-        first.save(folder, "faceformer", state.variables, self.network.config, self.config, self.data.face)
+        mesh_lessons.save(folder, "faceformer", state.variables, self.network.config, self.config, self.data.face)

@@ -19,14 +19,14 @@ from jaxtalk.data.talking_meshes import Pieces
 from jaxtalk.losses import codebook as losses
 from jaxtalk.metrics.mean import Mean
 from jaxtalk.models import voca
-from jaxtalk.systems import mesh_networks
+from jaxtalk.systems import mesh_lessons, mesh_networks
 from jaxtalk.train import state as train_state
 from jaxtalk.train.experiment import Experiment
 from jaxtalk.train.step import make_step
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class Config(first.Meshes):
+class Config(mesh_lessons.Meshes):
     """Trains VOCA at its published width."""
 
     velocity: float = 10.0
@@ -70,14 +70,14 @@ class Config(first.Meshes):
 class Task:
     """The data in memory (that of another run, if given) and the pure functions of one run."""
 
-    def __init__(self, config: Config, data: first.Data | None = None):
+    def __init__(self, config: Config, data: mesh_lessons.Data | None = None):
         self.config, self.data = config, data or config.data()
         face = self.data.face
         self.network = voca.Voca(config.network(len(face.basis.basis), len(face.speakers)))
         self.optimizer = first.optimizer(config)
 
     def init(self, rng):
-        sound, _, style = first.given(self.data)
+        sound, _, style = mesh_lessons.given(self.data)
         heard = voca.windows(self.network.config, sound)[0]
         return train_state.create(
             self.network.init(rng, heard, jnp.repeat(style, len(heard), axis=0)), self.optimizer, rng
@@ -88,7 +88,7 @@ class Task:
         motion, (clips, frames) = batch["motion"], batch["motion"].shape[:2]
         sound = batch["sound"] + self.config.muffle * jax.random.normal(rng, batch["sound"].shape)
         heard = voca.windows(self.network.config, sound)
-        style = jnp.repeat(first.styles(self.data.face, batch["speaker"]), frames, axis=0)
+        style = jnp.repeat(mesh_lessons.styles(self.data.face, batch["speaker"]), frames, axis=0)
         (made, _), changed = self.network.apply(
             {"params": params, "batch_stats": stats}, heard.reshape(-1, *heard.shape[2:]), style, train=True,
             mutable=["batch_stats"],
@@ -108,11 +108,11 @@ class Task:
 
     def evaluate(self, state) -> dict[str, float]:
         """Held-out sentences."""
-        return first.judged(self.data, first.said(self.made(state.variables), self.data))
+        return mesh_lessons.judged(self.data, mesh_lessons.said(self.made(state.variables), self.data))
 
     def made(self, variables) -> mesh_networks.MeshNetwork:
         return mesh_networks.MeshNetwork(kind="voca", model=self.network, variables=variables, face=self.data.face)
 
     def export(self, state, folder: Path) -> None:
         """Writes `folder/voca.safetensors` and `folder/mesh.npz`."""
-        first.save(folder, "voca", state.variables, self.network.config, self.config, self.data.face)
+        mesh_lessons.save(folder, "voca", state.variables, self.network.config, self.config, self.data.face)

@@ -2,11 +2,10 @@
 
 import numpy as np
 
-from configs import motion_prior
 from jaxtalk.data.talking_meshes import TalkingMesh
 from jaxtalk.face import motion_basis
 from jaxtalk.face.motion_basis import MotionBasis
-from jaxtalk.systems import mesh_networks
+from jaxtalk.systems import mesh_lessons, mesh_networks
 
 FEATURES, COMPONENTS = 5, 4
 _RNG = np.random.default_rng(9)
@@ -36,6 +35,6 @@ def talking(seed: int, frames: int = 60, speaker: int = 0) -> TalkingMesh:
     return TalkingMesh(str(seed), speaker, sound, sound.mean(-1), motion)
 
 
-def data() -> motion_prior.Data:
+def data() -> mesh_lessons.Data:
     learnt = [talking(seed, 120, seed % 2) for seed in range(8)]
-    return motion_prior.Data(face(), learnt, [talking(50, 60), talking(51, 45, 1)])
+    return mesh_lessons.Data(face(), learnt, [talking(50, 60), talking(51, 45, 1)])

@@ -6,9 +6,9 @@ import mesh_toys
 import numpy as np
 import pytest
 
-from configs import faceformer, motion_prior
+from configs import faceformer
 from jaxtalk.errors import InputError
-from jaxtalk.systems import mesh_networks
+from jaxtalk.systems import mesh_lessons, mesh_networks
 
 CONFIG = faceformer.Config(width=8, heads=2, hidden=8, features="mel")
 
@@ -40,9 +40,9 @@ def test_what_is_loaded_animates_as_what_was_saved(saved):
 def test_a_batch_of_padded_clips_is_each_alone(saved):
     network, _ = saved
     batch = {
-        name: jnp.asarray(x) for name, x in motion_prior.talking_meshes.together(mesh_toys.data().held_out).items()
+        name: jnp.asarray(x) for name, x in mesh_lessons.talking_meshes.together(mesh_toys.data().held_out).items()
     }
-    styles = motion_prior.styles(network.face, batch["speaker"])
+    styles = mesh_lessons.styles(network.face, batch["speaker"])
     together = mesh_networks.animate_all(network, batch["sound"], styles, batch["length"])
     alone = mesh_networks.animate(network, batch["sound"][1, :45], styles[1])
     np.testing.assert_allclose(together[1, :45], alone, rtol=1e-4, atol=1e-5)
@@ -69,7 +69,7 @@ def test_what_is_no_network_is_refused(saved, tmp_path):
     (tmp_path / "voca.safetensors").write_bytes(b"no")
     with pytest.raises(InputError, match="voca.safetensors"):
         mesh_networks.load(tmp_path)
-    motion_prior.motion_basis.save(tmp_path / "mesh.npz", mesh_toys.basis())
+    mesh_lessons.motion_basis.save(tmp_path / "mesh.npz", mesh_toys.basis())
     (tmp_path / "voca.safetensors").write_bytes((folder / "faceformer.safetensors").read_bytes())
     with pytest.raises(InputError, match="lacks .*export the network again"):
         mesh_networks.load(tmp_path)

@@ -9,10 +9,9 @@ import numpy as np
 import pytest
 
 from configs import codetalker, faceformer, motion_prior, voca
-from jaxtalk.errors import InputError
 from jaxtalk.io import weights
 from jaxtalk.models import motion_vqvae
-from jaxtalk.systems import mesh_networks
+from jaxtalk.systems import mesh_lessons, mesh_networks
 
 PRIOR = motion_prior.Config(
     width=16, layers=1, heads=2, hidden=16, codes=16, parts=2, code_width=8, dropout=0.0, frames=30, batch=8, steps=200,
@@ -24,7 +23,7 @@ VOCA = voca.Config(widths=(8, 8), hidden=16, expression=8, muffle=0.0, frames=30
 
 @pytest.fixture(autouse=True)
 def made_up(monkeypatch):
-    monkeypatch.setattr(motion_prior.Meshes, "data", lambda self, face=None: mesh_toys.data())
+    monkeypatch.setattr(mesh_lessons.Meshes, "data", lambda self, face=None: mesh_toys.data())
 
 
 def trained(config, steps: int | None = None):
@@ -41,7 +40,7 @@ def trained(config, steps: int | None = None):
 def prior(tmp_path_factory):
     """A trained one, its folder, and what it says of itself."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(motion_prior.Meshes, "data", lambda self, face=None: mesh_toys.data())
+        patch.setattr(mesh_lessons.Meshes, "data", lambda self, face=None: mesh_toys.data())
         experiment, state, told = trained(PRIOR)
         folder = tmp_path_factory.mktemp("prior")
         experiment.export(state, folder)
@@ -101,8 +100,8 @@ def test_speech_moves_held_out_sentences(kind, more, prior, tmp_path):
     found = experiment.evaluate(state)
     assert told["skipped"] == 0 and found["error"] < 0.7 and found["jaw"] > 0.6, found
     experiment.export(state, tmp_path)
-    again = motion_prior.said(mesh_networks.load(tmp_path), mesh_toys.data())
-    assert motion_prior.judged(mesh_toys.data(), again)["error"] == pytest.approx(found["error"], rel=1e-3)
+    again = mesh_lessons.said(mesh_networks.load(tmp_path), mesh_toys.data())
+    assert mesh_lessons.judged(mesh_toys.data(), again)["error"] == pytest.approx(found["error"], rel=1e-3)
 
 
 def test_the_frozen_prior_stays(prior):
@@ -121,11 +120,5 @@ def test_voca_moves_held_out_sentences(tmp_path):
     found = experiment.evaluate(state)
     assert told["skipped"] == 0 and found["error"] < 0.7 and found["jaw"] > 0.6, found
     experiment.export(state, tmp_path)
-    again = motion_prior.said(mesh_networks.load(tmp_path), mesh_toys.data())
-    assert motion_prior.judged(mesh_toys.data(), again)["error"] == pytest.approx(found["error"], rel=1e-3)
-
-
-def test_one_set_of_data_is_asked_for(tmp_path):
-    for given in ({}, {"corpus": tmp_path, "facegood": tmp_path}):
-        with pytest.raises(InputError, match="give one of --facegood, --corpus and --meshes"):
-            motion_prior.Meshes(**given).recordings("train")
+    again = mesh_lessons.said(mesh_networks.load(tmp_path), mesh_toys.data())
+    assert mesh_lessons.judged(mesh_toys.data(), again)["error"] == pytest.approx(found["error"], rel=1e-3)
