@@ -97,4 +97,4 @@ class Layers(NamedTuple):
         colour = compositing.over(front, compositing.over(behind, background))
         nothing = jnp.zeros(len(colour))
         asked = nothing + 2 * (2 * self.counts[0] + self.counts[1])
-        return Drawn(colour, front.opacity, behind.opacity, jnp.zeros((len(colour), 2)), nothing, asked, nothing)
+        return Drawn(colour, front.opacity, behind.opacity, jnp.zeros((len(colour), 2)), nothing, asked)
