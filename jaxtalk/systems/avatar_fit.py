@@ -77,6 +77,7 @@ def learn_postnet(options: FitOptions, talker: Path) -> None:
         features=avatar_speech.ear(spoken_motion.audio2motion(talker), talker),
         others=options.corpus is not None,
         corpus=options.corpus or Path("none"),
+        batch=8,
         steps=options.postnet_steps,
     )
     log.info("training PostNet for %d steps", options.postnet_steps)

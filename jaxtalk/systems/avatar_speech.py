@@ -1,11 +1,14 @@
 """From speech to a person's landmarks, for `jaxtalk avatar render`: two ways to hear it.
 
-"lip_tcn":  speech --LipTCN--> coefficients of the mouth --fitted face, with the video's upper face--> points
-"geneface": speech --Audio2Motion, PostNet, LLE--> points of the lower face; brows and eyes of the video's
+"lip_tcn":  speech --LipTCN--> coefficients --fitted face, moved to where the person's usually is, LLE--> lower face
+"geneface": speech --Audio2Motion, PostNet, LLE--> lower face
+                                                    the video's coefficients --fitted face--> brows and eyes
 
 Points [t, 68, 3] are the person's before the pose, in metres.
 """
 
+import functools
+from importlib import resources
 from pathlib import Path
 from typing import NamedTuple
 
@@ -13,9 +16,9 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from jaxtalk.audio import mel
+from jaxtalk.audio import load, mel
 from jaxtalk.errors import InputError
-from jaxtalk.face import builtin
+from jaxtalk.face import builtin, landmark_projection
 from jaxtalk.io import weights
 from jaxtalk.systems import avatar_store, listen, motion_ear, spoken_motion
 from jaxtalk.systems.avatar_options import RenderOptions
@@ -23,6 +26,7 @@ from jaxtalk.systems.avatar_store import Person
 
 FPS = 25.0
 UPPER = np.r_[17:27, 36:48]  # points that speech does not move: brows, eyes
+LOWER = np.setdiff1d(np.arange(68), UPPER)
 EARS: dict[int, motion_ear.Name] = {192: "lip_tcn", 240: "mel"}  # by the numbers in a row
 
 
@@ -63,7 +67,10 @@ def files(options: RenderOptions) -> dict[str, Path]:
 
 def audio2motion() -> Path:
     """The shipped Audio2Motion."""
-    return weights.shipped("audio2motion")
+    try:
+        return weights.shipped("audio2motion")
+    except InputError as error:
+        raise InputError("no Audio2Motion is here; give --audio2motion FILE (jaxtalk train audio2motion)") from error
 
 
 def _if_there(path: Path) -> Path | None:
@@ -103,11 +110,31 @@ def points(
     """What is said in `wave` (mono, 16 kHz) with the upper face of the coefficients `rest`."""
     if made.talker is None:
         mouth = options.mouth * listen.mouth(mel.log_mel(jnp.asarray(wave)), FPS, len(rest))
-        return landmarks(person, jnp.where(listen.MOUTH, mouth, rest))
+        return _kept(person, landmarks(person, jnp.where(listen.MOUTH, mouth, rest)))
     manner = spoken_motion.Manner(temperature=options.temperature, amount=options.mouth, seed=options.seed)
     sound = spoken_motion.rows(wave, len(rest), motion_ear.ear(ear(made.talker)))
     said = spoken_motion.points(made.talker, sound, known(person), made.corrected, manner)
     return said.at[:, UPPER].set(landmarks(person, jnp.where(listen.MOUTH, 0.0, rest))[:, UPPER])
+
+
+def _kept(person: Person, said: Float[Array, "t 68 3"]) -> Float[Array, "t 68 3"]:
+    """The lower face moved by as much as the person's usual one differs from LipTCN's, which is everybody's, and then
+    brought to what the person's own frames can make.
+    """
+    as_everybody = jnp.where(listen.MOUTH, _usual_mouth(), person.expression.mean(0))[None]
+    own = known(person).points
+    moved = said[:, LOWER] + (own.mean(0) - landmarks(person, as_everybody)[0])[None, LOWER]
+    frames = jnp.asarray(own[:, LOWER].reshape(len(own), -1))
+    brought = landmark_projection.project(moved.reshape(len(moved), -1), frames).reshape(moved.shape)
+    return said.at[:, LOWER].set(brought)
+
+
+@functools.cache
+def _usual_mouth() -> Float[np.ndarray, "e"]:
+    """LipTCN's mean coefficients, of the shipped sample of speech."""
+    wave = load.load(Path(str(resources.files("jaxtalk") / "samples" / "speech.flac")), listen.RATE)
+    spoken = listen.mouth(mel.log_mel(jnp.asarray(wave)), FPS, listen.frame_count(len(wave), FPS))
+    return np.asarray(spoken.mean(0))
 
 
 def known(person: Person) -> spoken_motion.Known:

@@ -13,7 +13,7 @@ import pytest
 from jaxtalk import cli
 from jaxtalk.data import person_video
 from jaxtalk.errors import InputError
-from jaxtalk.face import builtin
+from jaxtalk.face import builtin, landmark_projection
 from jaxtalk.io import video, weights
 from jaxtalk.models import audio2motion, motion_postnet, pose_wavenet
 from jaxtalk.systems import avatar_fit, avatar_moments, avatar_speech, avatar_store, listen, spoken_motion
@@ -23,7 +23,7 @@ from jaxtalk.train import loop
 
 RNG = np.random.default_rng(0)
 WAVE = RNG.normal(0, 0.1, 8000).astype(np.float32)
-FRAMES, LOWER = 12, np.setdiff1d(np.arange(68), avatar_speech.UPPER)
+FRAMES, LOWER = 12, avatar_speech.LOWER
 
 
 @pytest.fixture(autouse=True)
@@ -105,6 +105,28 @@ def test_the_lower_face_says_what_is_heard_and_brows_and_eyes_are_the_video_s(pe
         assert np.abs(changed - said)[:, LOWER].max() > 1e-6, name
     np.testing.assert_array_equal(said, say(seed=1))
     assert np.abs(say(temperature=1.0, seed=1) - say(temperature=1.0))[:, LOWER].max() > 1e-6
+
+
+def test_a_mouth_that_lip_tcn_moves_is_about_where_the_person_s_own_is(person, tmp_path, monkeypatch):
+    """Of two people with one skull, who hold their mouths differently."""
+    shut = person.expression * np.where(listen.MOUTH, 0.2, 1.0).astype(np.float32)
+    people, rest = (person, dataclasses.replace(person, expression=shut)), jnp.asarray(person.expression[:FRAMES])
+
+    def say():
+        return [np.asarray(avatar_speech.points(one, WAVE, rest, options(tmp_path))) for one in people]
+
+    means = [avatar_speech.known(one).points.mean(0) for one in people]
+    kept = say()
+    monkeypatch.setattr(landmark_projection, "project", lambda track, seen: track)
+    open_, closed = say()
+    np.testing.assert_allclose(
+        (closed - open_)[:, LOWER], np.tile(means[1] - means[0], (FRAMES, 1, 1))[:, LOWER], atol=1e-6
+    )
+    np.testing.assert_array_equal(closed[:, avatar_speech.UPPER], open_[:, avatar_speech.UPPER])
+    for one, far, near in zip(people, (open_, closed), kept, strict=True):  # LLE brings them nearer still
+        own = avatar_speech.known(one).points[:, LOWER].reshape(-1, 1, len(LOWER) * 3)
+        away = [np.linalg.norm(own - x[None][:, :, LOWER].reshape(1, FRAMES, -1), axis=-1).min(0) for x in (far, near)]
+        assert away[1].mean() < away[0].mean()
 
 
 def test_the_person_s_own_networks_are_taken_and_another_one_goes_without_the_own_postnet(files, tmp_path):
