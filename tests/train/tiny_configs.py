@@ -140,6 +140,28 @@ def _mesh(name: str, **sizes):
 _PRIOR = dict(width=8, layers=1, heads=2, hidden=8, codes=8, parts=2, code_width=4)
 
 
+def _wav2lip(name: str, **sizes):
+    def make(folder, steps):
+        import importlib
+
+        from configs import wav2lip_sync
+        from jaxtalk.data.spoken_faces import SpokenFace
+
+        rng, before = np.random.default_rng(0), {}
+        clips = [
+            SpokenFace(str(k), rng.integers(0, 256, (60, 96, 96, 3), np.uint8), rng.random((200, 80), np.float32))
+            for k in range(2)
+        ]
+        wav2lip_sync.Faces.sources = lambda self: {"corpus": clips}
+        if name == "wav2lip":  # what comes before it
+            made = _wav2lip("wav2lip_sync", width=1)(folder, steps).experiment()
+            made.export(made.init(jax.random.key(0)), folder)
+            before = {"expert": folder / "wav2lip_syncnet.safetensors"}
+        return importlib.import_module(f"configs.{name}").Config(batch=8, steps=steps, **sizes, **before)
+
+    return make
+
+
 def _fap(folder, steps):
     from configs import fap
     from jaxtalk.models import isodata
@@ -339,6 +361,8 @@ _TINY: dict[str, Callable] = {
     "motion_prior": _mesh("motion_prior", revive=3, **_PRIOR),
     **{name: _mesh(name, width=8, heads=2, hidden=8) for name in ("codetalker", "faceformer")},
     "voca": _mesh("voca", widths=(8, 8), hidden=8, expression=4),
+    "wav2lip_sync": _wav2lip("wav2lip_sync", width=1),
+    "wav2lip": _wav2lip("wav2lip", width=2, judge_width=1, quality=0.07),
     "fap": _fap,
     **{name: _speech(name) for name in ("hubert", "wav2vec2")},
     **{name: _renders(name, count=8) for name in ("face_detector", "landmarks")},
