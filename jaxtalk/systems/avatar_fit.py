@@ -41,7 +41,9 @@ def run(options: FitOptions) -> Path:
         mediapipe=mediapipe_tracker.task_file(options.tracker),
     )
     if talker and known.speech is None:
-        raise InputError(f"{options.video}: is silent, and from silence no PostNet is learnt; leave --postnet away")
+        raise InputError(
+            f"{options.video}: is silent, and from silence no PostNet is learnt; leave --audio2motion away"
+        )
     experiment = avatar.Config(person=data, steps=options.steps).experiment()
     log.info("training %d steps; interrupt and call again to go on later", options.steps)
     loop.run(experiment, options.output)
@@ -55,14 +57,16 @@ def run(options: FitOptions) -> Path:
 
 def corrected(options: FitOptions) -> Path | None:
     """The Audio2Motion for which a PostNet is learnt, if one is. InputError if it or the video's sound will not do."""
-    if not (options.postnet or options.audio2motion):
+    path = options.audio2motion
+    if path is None:
         if options.corpus:
-            raise InputError("--corpus: only a PostNet is learnt from it; add --postnet")
+            raise InputError("--corpus: only a PostNet is learnt from it; add --audio2motion")
         return None
-    path = options.audio2motion or avatar_speech.audio2motion()
     avatar_speech.ear(spoken_motion.audio2motion(path), path)
     if not video.probe(options.video).has_sound:
-        raise InputError(f"{options.video}: has no sound, and from silence no PostNet is learnt; leave --postnet away")
+        raise InputError(
+            f"{options.video}: has no sound, and from silence no PostNet is learnt; leave --audio2motion away"
+        )
     return path
 
 

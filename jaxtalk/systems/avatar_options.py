@@ -13,7 +13,7 @@ class FitOptions:
 
     jaxtalk avatar fit me.mp4 -o me/
 
-    jaxtalk avatar fit me.mp4 -o me/ --postnet (for `render --motion geneface` as well)
+    jaxtalk avatar fit me.mp4 -o me/ --audio2motion audio2motion.safetensors (for `render --motion geneface` as well)
 
     An interrupted run goes on where it stopped. me/avatar.json names the files that are the avatar; me/data is what the
     video was made into and me/checkpoints the training's, which can be deleted when it is done.
@@ -31,12 +31,10 @@ class FitOptions:
     """The face in every frame (.npz), where it was followed before."""
     tracker: str | None = None
     """mediapipe:PATH.task instead of the built-in networks (extra mediapipe)."""
-    postnet: bool = False
-    """Learn PostNet as well, which draws Audio2Motion's mouth towards this person's: some minutes more."""
+    audio2motion: Path | None = None
+    """Weights of Audio2Motion: learn this person's PostNet as well, which draws its mouth towards the person's."""
     postnet_steps: int = 500
     """Training steps of PostNet; 0.13 s each on two cores."""
-    audio2motion: Path | None = None
-    """Weights of the Audio2Motion that it corrects; the shipped ones if not given."""
     corpus: Path | None = None
     """Folder that `jaxtalk corpus` wrote: speech of others to learn PostNet with, beside the person's own."""
 
@@ -62,7 +60,7 @@ class RenderOptions:
     """What hears the speech: LipTCN, as in `talk`; or GeneFace's Audio2Motion, corrected by the person's PostNet if
     the folder holds one."""
     audio2motion: Path | None = None
-    """Weights of Audio2Motion for --motion geneface, instead of the person's own or the shipped ones."""
+    """Weights of Audio2Motion for --motion geneface, instead of the person's own."""
     postnet: Path | None = None
     """Weights of PostNet, instead of the person's own."""
     temperature: float = 0.0

@@ -19,7 +19,6 @@ from jaxtyping import Array, Float
 from jaxtalk.audio import load, mel
 from jaxtalk.errors import InputError
 from jaxtalk.face import builtin, landmark_projection
-from jaxtalk.io import weights
 from jaxtalk.systems import avatar_store, listen, motion_ear, spoken_motion
 from jaxtalk.systems.avatar_options import RenderOptions
 from jaxtalk.systems.avatar_store import Person
@@ -51,7 +50,12 @@ def files(options: RenderOptions) -> dict[str, Path]:
     """
     found, own = {}, {name: options.person / file for name, file in avatar_store.SPEECH.items()}
     if options.motion == "geneface":
-        found["audio2motion"] = options.audio2motion or _if_there(own["audio2motion"]) or audio2motion()
+        found["audio2motion"] = options.audio2motion or _if_there(own["audio2motion"])
+        if not found["audio2motion"]:
+            raise InputError(
+                f"--motion geneface: {options.person} holds no Audio2Motion; give --audio2motion FILE (made by jaxtalk "
+                "train audio2motion, here or to avatar fit)"
+            )
         corrected = options.postnet or (None if options.audio2motion else _if_there(own["postnet"]))
         found |= {"postnet": corrected} if corrected else {}
     else:
@@ -63,14 +67,6 @@ def files(options: RenderOptions) -> dict[str, Path]:
             raise InputError("--audio2pose: only --pose generated knows it; add that")
         found["audio2pose"] = options.audio2pose
     return found
-
-
-def audio2motion() -> Path:
-    """The shipped Audio2Motion."""
-    try:
-        return weights.shipped("audio2motion")
-    except InputError as error:
-        raise InputError("no Audio2Motion is here; give --audio2motion FILE (jaxtalk train audio2motion)") from error
 
 
 def _if_there(path: Path) -> Path | None:

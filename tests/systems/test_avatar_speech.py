@@ -141,13 +141,15 @@ def test_the_person_s_own_networks_are_taken_and_another_one_goes_without_the_ow
     assert avatar_speech.files(both) == {name: files[name] for name in ("audio2motion", "postnet")}
 
 
-@pytest.mark.parametrize("kind", ["temperature", "audio2motion", "audio2pose", "hubert"])
+@pytest.mark.parametrize("kind", ["temperature", "audio2motion", "audio2pose", "motion", "hubert"])
 def test_what_does_not_go_together_is_refused(kind, files, tmp_path):
     def ask():
         if kind == "temperature":
             avatar_speech.files(options(tmp_path, temperature=0.5))
         elif kind == "audio2motion":
             avatar_speech.files(options(tmp_path, audio2motion=files[kind]))
+        elif kind == "motion":
+            avatar_speech.files(options(tmp_path, motion="geneface"))
         elif kind == "audio2pose":
             avatar_speech.files(options(tmp_path, audio2pose=files[kind]))
         else:
