@@ -11,7 +11,8 @@ encoder runs once a clip and is the same work on both sides. PyTorch computes al
 (`torch_mesh.py`).
 
     exact    each frame fed back from decoding all frames so far, as published; `apart` is from PyTorch's numbers
-    fast     fed back from a window of the newest frames; decoded together once at the end; `apart` is from exact
+    fast     fed back from a window of the newest 32 frames, with 600 frames of the past; decoded together once at the
+             end; `apart` is from exact
 
 `apart`: largest distance of a vertex over the root mean square of its motion. `faster` is PyTorch's time over ours,
 `cpu_ratio` that of what all threads worked, which a busy machine disturbs less: keep to one core there (taskset), as
@@ -34,7 +35,7 @@ FPS, SPEECH = 30, 64  # numbers of a row of speech
 LENGTHS = (150, 300, 600, 1200, 2000, 3000)  # frames
 LONGEST_EXACT = 1200
 WIDTHS = {"published": 1024, "half": 512, "quarter": 256}
-WINDOW = 32
+WINDOW, PAST = 32, 600  # frames; the second: all that published networks can see
 
 
 def networks(kind: str, size: str):
@@ -101,8 +102,9 @@ def ours(kind: str, way: str, size: str, frames: int):
         speech = model.apply(given[0], rows[None], method="listen")
         if kind == "faceformer":
             return faceformer.generate(model, given[0], speech, style[None])[0]
-        window = WINDOW if way == "fast" else None
-        return codetalker.generate(model, prior, codetalker.Variables(*given), speech, style[None], window).motion[0]
+        window, past = (WINDOW, min(PAST, frames)) if way == "fast" else (None, None)
+        both = codetalker.Variables(*given)
+        return codetalker.generate(model, prior, both, speech, style[None], window, past=past).motion[0]
 
     given = jax.tree.map(jnp.asarray, given)
     return lambda: np.asarray(animate(given, rows, style))
