@@ -30,7 +30,7 @@ from jaxtalk.models.landmark_warp import Rest
 from jaxtalk.render import grid_encoding, occupancy
 from jaxtalk.render.march import Lattice
 from jaxtalk.render.occupancy import Cells
-from jaxtalk.systems import avatar_field, avatar_store, identity
+from jaxtalk.systems import avatar_align, avatar_field, avatar_store, identity
 from jaxtalk.systems.avatar_field import Avatar, Moment
 from jaxtalk.train import sharding
 from jaxtalk.train import state as train_state
@@ -38,6 +38,7 @@ from jaxtalk.train.experiment import Experiment
 from jaxtalk.train.step import make_step
 
 SHOWN = 24  # held-out frames that are drawn for evaluation
+ALIGNED = 2048  # pixels that say where a held-out head is
 MOVES = "moves"  # name of the parameters that say how the training frames' heads are moved
 
 
@@ -207,30 +208,53 @@ class Task:
 
         return draw
 
-    def drawn(self, state, chosen: Footage, frame: int):
-        moment = jax.tree.map(lambda x: x[frame], moments(chosen))
+    def drawn(self, state, chosen: Footage, frame: int, moment: Moment | None = None):
+        moment = moment or jax.tree.map(lambda x: x[frame], moments(chosen))
         background = jnp.asarray(chosen.background, jnp.float32) / 255
         return self.picture(state.average, state.stats["occupancy"], moment, background)
 
+    @functools.cached_property
+    def align(self):
+        @jax.jit
+        def align(params, grid, moment, pixels, colour, background):
+            space, codes = self.avatar.space(grid), avatar_field.codes(params, 0)
+            return avatar_align.aligned(self.avatar, params, space, moment, codes, pixels + 0.5, colour, background)
+
+        return align
+
+    def aligned(self, state, frame: int) -> Moment:
+        """A held-out moment with its head laid over the pixels above the mouth (`avatar_align`)."""
+        others = self.others
+        row, column = avatar_align.rigid_places(others.shares[frame], others.mouths[frame], ALIGNED)
+        pixels = jnp.asarray(np.stack([column, row], -1), jnp.float32)
+        colours = (jnp.asarray(x[row, column], jnp.float32) / 255 for x in (others.pictures[frame], others.background))
+        moment = jax.tree.map(lambda x: x[frame], moments(others))
+        return self.align(state.average, state.stats["occupancy"], moment, pixels, *colours)
+
     def evaluate(self, state) -> dict[str, float]:
-        """Held-out frames with their own tracked landmarks and pose: PSNR (mean over frames) and SSIM of whole frames,
-        PSNR of the head alone, and how unlike the aligned faces look to face-identity-jaxtalk (LPIPS without heads).
+        """Held-out frames with their own landmarks: PSNR (mean over frames) and SSIM of whole frames, PSNR of the head
+        alone, and how unlike the aligned faces look to face-identity-jaxtalk (LPIPS without heads). Their heads are
+        where landmarks put them or, `aligned_...`, where this field lies best on the pixels above the mouth.
         """
         total: dict[str, Mean] = {}
-        size = self.avatar.size
         for frame in shown(self.others):
-            colour = self.drawn(state, self.others, frame).colour.reshape(1, size, size, 3).clip(0, 1)
-            true = jnp.asarray(self.others.pictures[frame], jnp.float32)[None] / 255
-            mask = jnp.asarray(self.others.shares[frame, ..., 0], jnp.float32) / 255
-            error = (jnp.square(colour - true).mean(-1)[0] * mask).sum() / jnp.maximum(mask.sum(), 1)
-            numbers = {
-                "psnr": Mean.of(psnr.psnr(colour, true)),
-                "ssim": Mean.of(ssim.ssim(colour, true)),
-                "head_psnr": Mean.of(psnr.decibels(error)[None]),
-                "face_lpips": Mean.of(self.unlike(colour[0], frame)),
-            }
-            total = mean.merged(total, numbers)
+            for name, moment in (("", None), ("aligned_", self.aligned(state, frame))):
+                found = self.compared(self.drawn(state, self.others, frame, moment).colour, frame)
+                total = mean.merged(total, {name + key: Mean.of(value) for key, value in found.items()})
         return mean.values(total)
+
+    def compared(self, colour: Float[Array, "n 3"], frame: int) -> dict[str, Float[Array, "1"]]:
+        """A drawn held-out frame with the true one."""
+        colour = colour.reshape(1, *self.others.background.shape).clip(0, 1)
+        true = jnp.asarray(self.others.pictures[frame], jnp.float32)[None] / 255
+        mask = jnp.asarray(self.others.shares[frame, ..., 0], jnp.float32) / 255
+        error = (jnp.square(colour - true).mean(-1)[0] * mask).sum() / jnp.maximum(mask.sum(), 1)
+        return {
+            "psnr": psnr.psnr(colour, true),
+            "ssim": ssim.ssim(colour, true),
+            "head_psnr": psnr.decibels(error)[None],
+            "face_lpips": self.unlike(colour[0], frame),
+        }
 
     def unlike(self, colour, frame: int):
         """Distance [1] of a drawn held-out frame's face from the true one."""

@@ -7,7 +7,8 @@ poses are learnt along with the field.
 
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Float
+import numpy as np
+from jaxtyping import Array, Float, Int, UInt8
 
 from jaxtalk.render import volume
 from jaxtalk.systems.avatar_field import Avatar, Codes, Moment
@@ -16,6 +17,17 @@ ROUNDS = 5
 BUDGET = 24  # samples of a pixel, in the mean
 TRACKED = 0.02  # radians and units of 0.2 m: standard deviation of the tracker's error
 NOISE = 0.1  # of a colour, where the field is right
+
+
+def rigid_places(
+    shares: UInt8[np.ndarray, "s s 2"], mouth: Int[np.ndarray, "2"], count: int
+) -> tuple[Int[np.ndarray, "n"], Int[np.ndarray, "n"]]:
+    """Rows and columns of `count` pixels of head and outline above the mouth, which no speech moves."""
+    near = np.max([np.roll(shares[..., 0], step, axis) for step in (-4, 4) for axis in (0, 1)], axis=0) > 127
+    near[max(int(mouth[0]) - len(shares) // 25, 1) :] = False
+    places = np.argwhere(near) if near.any() else np.argwhere(np.ones_like(near))
+    row, column = places[np.random.default_rng(0).integers(len(places), size=count)].T
+    return row, column
 
 
 def aligned(
