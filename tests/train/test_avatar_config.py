@@ -40,7 +40,7 @@ def test_eight_devices_train_as_one(tiny):
 
 
 @pytest.mark.slow
-def test_frames_that_were_not_seen_are_drawn_better_than_by_the_mean_frame(tiny, tmp_path):
+def test_frames_that_were_not_seen_are_drawn_better_than_by_the_mean_frame(tiny, tmp_path, monkeypatch):
     """Half a minute."""
     long = dataclasses.replace(tiny, levels=4, width=32, pixels=64, samples=8, most=32, steps=400, rate=1e-2)
     experiment = long.experiment()
@@ -52,5 +52,12 @@ def test_frames_that_were_not_seen_are_drawn_better_than_by_the_mean_frame(tiny,
     true = tiny_configs.footage(2).pictures / 255
     mean = tiny_configs.footage(6).pictures.mean(0)[None] / 255
     assert found["psnr"] > -10 * np.log10(np.square(true - mean).mean()) + 3
+    kept = []
+    monkeypatch.setattr(config.person_video, "read", lambda folder: folder)
+    monkeypatch.setattr(config.avatar_store, "save", lambda *given: kept.append(given))  # has tests of its own
     experiment.export(state, tmp_path)
-    assert (tmp_path / "held_out.png").is_file() and (tmp_path / "avatar.safetensors").is_file()
+    (folder, avatar, variables, person, heads, _), known = kept[0], tiny_configs.footage(6)
+    assert folder == tmp_path and person == long.person and (tmp_path / "held_out.png").is_file()
+    assert set(variables["params"]) == {"condition", "head", "torso", "codes", "torso_codes"}  # and no moves
+    away = np.abs(heads.translation - known.translation)
+    assert 0 < away.max() < 0.02 and avatar.rest.reach == long.reach
