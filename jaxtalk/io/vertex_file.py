@@ -15,7 +15,7 @@ from jaxtalk.io import output, output_folder, provenance
 
 def write_npz(
     path: Path,
-    pieces: Iterable[Float[np.ndarray, "n v 3"]],
+    pieces: Iterable[Float[np.ndarray, "_ v 3"]],
     frames: int,
     arrays: Mapping[str, np.ndarray | float],
     made: provenance.Record,
@@ -39,7 +39,7 @@ def write_npz(
 
 
 def write_folder(
-    path: Path, pieces: Iterable[Float[np.ndarray, "n v 3"]], triangles: Int[np.ndarray, "f 3"], made: provenance.Record
+    path: Path, pieces: Iterable[Float[np.ndarray, "_ v 3"]], triangles: Int[np.ndarray, "f 3"], made: provenance.Record
 ) -> None:
     """FOLDER/frame_00000.obj and so on, and the record in FOLDER/provenance.json; whole or not at all."""
     faces = "".join("f {} {} {}\n".format(*face) for face in (np.asarray(triangles) + 1).tolist())

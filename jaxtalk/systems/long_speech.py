@@ -38,7 +38,7 @@ def read(path: Path) -> Heard:
     return spectrum(load.stream(path, mel.RATE))
 
 
-def spectrum(blocks: Iterable[Float32[np.ndarray, "n"]]) -> Heard:
+def spectrum(blocks: Iterable[Float32[np.ndarray, "_"]]) -> Heard:
     """`mel.log_mel` of sound that comes in blocks of any size."""
     parts, waiting, lead, samples = [], [], 0, 0
     for block in blocks:

@@ -24,6 +24,7 @@ def test_the_landmark_generators_file_becomes_weights(tmp_path):
     np.testing.assert_array_equal(params["kinds"], state["fusion_transformer.modality.weight"][1:])
 
 
+@pytest.mark.slow
 def test_the_renderers_file_becomes_weights_without_the_network_of_its_loss(tmp_path):
     state = published("iplap_renderer") | {"perceptual.model.network.0.bias": np.zeros(64, np.float32)}
     source = write(tmp_path / "renderer.pth", state, write_zip, nested=True, prefix="module.")

@@ -14,6 +14,7 @@ MEAN = np.linspace(0.1, 3, 36)[None]
 COVARIANCE = np.diag(np.linspace(0.01, 1, 36)) + 1e-3
 
 
+@pytest.mark.slow
 def test_reads_the_published_names_and_judges(tmp_path):
     scipy.io.savemat(tmp_path / "m.mat", {"mu_prisparam": MEAN, "cov_prisparam": COVARIANCE, "other": 3})
     convert.convert(tmp_path / "m.mat", tmp_path / "niqe.safetensors")

@@ -192,6 +192,7 @@ def test_all_that_does_not_fit_is_named_in_one_line_and_nothing_written(tmp_path
     assert sorted(p.name for p in tmp_path.iterdir()) == ["epoch_20.pth", "mapping.tar"]
 
 
+@pytest.mark.slow
 def test_the_renderer_is_told_by_its_checkpoint(tmp_path, monkeypatch):
     """Its discriminator is one of pictures; whatever judges a mapping stays where it is."""
     state = golden_fixture.state(*golden_fixture.load("facevid2vid_discriminator"))

@@ -72,6 +72,7 @@ def plain_state() -> dict[str, np.ndarray]:
     return {name: np.broadcast_to(np.float32(0), shape) for name, shape in shapes.items()}
 
 
+@pytest.mark.slow
 def test_the_generator_without_spade_is_read():
     state = plain_state()
     statistics = ("running_mean", "running_var", "num_batches_tracked")

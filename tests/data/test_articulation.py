@@ -30,6 +30,7 @@ def during(track, segment, times):
     return (times >= track.start[segment] - 0.5 / FPS) & (times <= track.end[segment] + 0.5 / FPS)
 
 
+@pytest.mark.slow
 def test_lips_close_in_every_p_b_m_of_200_sentences():
     checked = 0
     for track, times, _, expression in spoken(200):

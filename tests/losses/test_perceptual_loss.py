@@ -2,6 +2,7 @@
 
 import jax
 import numpy as np
+import pytest
 
 from jaxtalk.losses import perceptual
 from jaxtalk.models import vgg
@@ -33,6 +34,7 @@ def test_it_is_zero_for_equal_pictures_and_the_true_one_is_a_constant():
     assert np.abs(gradient[0]).min() > 0 and np.abs(gradient[1]).max() == 0
 
 
+@pytest.mark.slow
 def test_published_layers_are_the_first_of_each_block_of_vgg19():
     network = vgg.VGG(vgg.Config(convolutions=vgg.VGG19.convolutions, widths=(2, 2, 2, 2, 2)))
     image = pictures()[0]

@@ -74,6 +74,7 @@ def test_a_thing_that_moves_hides_what_is_behind_it():
     assert seen[12:18, 7:13].all() and seen[25:, 1:-1].all()
 
 
+@pytest.mark.slow
 def test_gradients_and_black_are_finite():
     frames, flow = jnp.zeros((2, 8, 8, 3)), jnp.full((1, 8, 8, 2), 0.5)
     seen = flicker.visible(flow, -flow)

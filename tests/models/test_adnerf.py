@@ -40,6 +40,7 @@ def test_golden_field(published, name):
     golden_fixture.compare(manifest, arrays, f"raw_{name}", raw)
 
 
+@pytest.mark.slow
 def test_windows_of_audio_shrink_to_one_row_and_any_length_is_smoothed():
     config = condition_encoder.Config(window=16, smoothed=8)
     windows = jax.random.normal(jax.random.key(0), (8, 16, 29))
@@ -50,6 +51,7 @@ def test_windows_of_audio_shrink_to_one_row_and_any_length_is_smoothed():
     np.testing.assert_allclose(one, encoded, atol=1e-5)  # weights sum to 1
 
 
+@pytest.mark.slow
 def test_every_parameter_has_a_finite_gradient_and_bfloat16_stays_close():
     config = Config(width=16, layers=6)
     keys = jax.random.split(jax.random.key(0), 4)

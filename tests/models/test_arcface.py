@@ -34,6 +34,7 @@ def small():
     return network, golden_fixture.variables(jax.eval_shape(network.init, jax.random.key(1), crop)), crop
 
 
+@pytest.mark.slow
 def test_training_updates_statistics_and_every_parameter_has_a_gradient(small):
     network, variables, crop = small
 

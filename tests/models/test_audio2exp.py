@@ -64,6 +64,7 @@ def test_depends_on_sound_reference_and_blink_frame_by_frame(small):
         assert difference.sum() - difference[1, 2] < 1e-4
 
 
+@pytest.mark.slow
 def test_bfloat16_compute_stays_close_and_gives_float32(small):
     _, variables, given = small
     config = audio2exp.Config(coefficients=52, width=4, dtype=jnp.bfloat16)

@@ -87,6 +87,7 @@ def test_live_features_come_in_time_and_get_better_with_the_statistics():
     assert difference[-100:].mean() < 0.5 * difference[:100].mean()
 
 
+@pytest.mark.slow
 def test_blocks_may_have_any_size():
     statistics = measure(LARGE, lively(LARGE), blocks())
     window = Window(left=FRAMES, chunk=50, right=FRAMES)

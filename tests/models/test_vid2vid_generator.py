@@ -89,6 +89,7 @@ def test_learns_and_every_parameter_has_a_finite_gradient(small):
         assert "bias" in name or np.abs(gradient).max() > 0, name  # norms take biases before them away
 
 
+@pytest.mark.slow
 def test_drawing_from_the_volume_is_drawing_from_the_picture_also_in_half_precision(small):
     model, variables, (image, source, driving) = small
     whole, aux = jax.jit(model.apply)(variables, image, source, driving)

@@ -19,6 +19,7 @@ def tiny(monkeypatch):
     return config.Config(width=8, layers=2, coarse=4, fine=4, frames=2, pixels=16)
 
 
+@pytest.mark.slow
 def test_every_field_has_a_finite_slope_and_pixels_without_a_head_show_torso_or_background(tiny):
     task = config.Task(tiny)
     state, drawn = jax.jit(task.init)(jax.random.key(0)), tiny.experiment().data()[0]
