@@ -4,7 +4,6 @@ speech, person --avatar_moments--> what each frame is drawn from --field--> fram
                                                                                       mov, webm, pictures
 """
 
-import functools
 import json
 import math
 import re
@@ -21,6 +20,7 @@ from jaxtalk.audio import load as audio
 from jaxtalk.errors import InputError
 from jaxtalk.face.camera import Pinhole
 from jaxtalk.io import alpha_video, image, output, provenance, video, weights
+from jaxtalk.render import volume
 from jaxtalk.systems import avatar_field, avatar_moments, avatar_speech, avatar_store, listen
 from jaxtalk.systems.avatar_moments import FPS
 from jaxtalk.systems.avatar_options import RenderOptions
@@ -80,18 +80,20 @@ def enlarged(avatar: avatar_field.Avatar, size: int) -> avatar_field.Avatar:
 
 def drawer(avatar: avatar_field.Avatar, variables: dict, background: Float[Array, "s s 3"] | None):
     """draw(moment) -> the frame, 8 bits; without a background a fourth channel is the opacity of head and torso."""
+    params = variables["params"]
+    space: volume.Box = avatar.space(variables["batch_stats"]["occupancy"])
     behind = jnp.zeros((avatar.size, avatar.size, 3)) if background is None else background
 
-    @jax.jit  # the field is an argument: what XLA takes for constants it folds, which took minutes
-    def draw(params, grid, behind, moment) -> UInt8[Array, "s s c"]:
-        drawn = avatar.picture(params, avatar.space(grid), moment, avatar_field.codes(params, 0), behind)
+    @jax.jit
+    def draw(moment) -> UInt8[Array, "s s c"]:
+        drawn = avatar.picture(params, space, moment, avatar_field.codes(params, 0), behind)
         seen = drawn.colour
         if background is None:
             opacity = (drawn.head + (1 - drawn.head) * drawn.torso)[:, None]
             seen = jnp.concatenate([jnp.where(opacity < FAINT, 0, seen / jnp.maximum(opacity, FAINT)), opacity], -1)
         return (255 * seen.reshape(avatar.size, avatar.size, -1).clip(0, 1) + 0.5).astype(jnp.uint8)
 
-    return functools.partial(draw, variables["params"], variables["batch_stats"]["occupancy"], behind)
+    return draw
 
 
 def _background(
