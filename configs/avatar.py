@@ -4,8 +4,8 @@ jaxtalk avatar fit VIDEO -o person/           does all of this
 jaxtalk train avatar --person person/data     trains the field alone
 
 A news reader, 71 s at 256 pixels (55 s learnt, the last 16 s held out, driven by their own tracked landmarks and
-torso), two cores, 0.33 s a step. 24 held-out frames after 3,000 steps: PSNR 25.7 dB (mean over frames), SSIM 0.872; 26.7
-dB and 0.891 with heads laid over the pixels above the mouth. docs/avatar.md says more.
+torso), two cores, 0.33 s a step. 24 held-out frames after 3,000 steps: PSNR 25.7 dB (mean over frames), SSIM 0.872;
+26.7 dB and 0.891 with heads laid over the pixels above the mouth. docs/avatar.md says more.
 """
 
 import dataclasses
