@@ -155,7 +155,7 @@ class Task:
         )
 
     def init(self, rng):
-        moment = jax.tree.map(lambda x: x[0], moments(self.known))
+        moment = Moment.of(vars(self.known), 0)
         nowhere = jnp.zeros((1, 3))
         variables = self.avatar.network.init(
             rng, moment.windows, nowhere, nowhere, nowhere[:, :2], moment.pose, jnp.int32(0), moment.eyes
@@ -166,8 +166,7 @@ class Task:
 
     def loss(self, params, stats, batch, rng):
         config, moved = self.config, jax.random.split(rng)
-        every = Moment(*(batch[name] for name in ("windows", "eyes", "rotation", "translation", "sway")))
-        every = every.turned(moves(params)[batch["frame"]])
+        every = Moment.of(batch).turned(moves(params)[batch["frame"]])
         one = jax.tree.map(lambda x: x[0], every)
         grid = occupancy.refresh(stats["occupancy"], config.lattice.cells, self.avatar.density(params, one), moved[0])
         space = self.avatar.space(grid)
@@ -208,9 +207,8 @@ class Task:
 
         return draw
 
-    def drawn(self, state, chosen: Footage, frame: int, moment: Moment | None = None):
-        moment = moment or jax.tree.map(lambda x: x[frame], moments(chosen))
-        background = jnp.asarray(chosen.background, jnp.float32) / 255
+    def drawn(self, state, moment: Moment):
+        background = jnp.asarray(self.known.background, jnp.float32) / 255
         return self.picture(state.average, state.stats["occupancy"], moment, background)
 
     @functools.cached_property
@@ -222,14 +220,21 @@ class Task:
 
         return align
 
+    def tracked(self, frame: int) -> Moment:
+        """A held-out moment with its head where landmarks put it."""
+        return Moment.of(vars(self.others), frame)
+
     def aligned(self, state, frame: int) -> Moment:
-        """A held-out moment with its head laid over the pixels above the mouth (`avatar_align`)."""
+        """The same with its head laid over the pixels above the mouth (`avatar_align`)."""
         others = self.others
         row, column = avatar_align.rigid_places(others.shares[frame], others.mouths[frame], ALIGNED)
         pixels = jnp.asarray(np.stack([column, row], -1), jnp.float32)
         colours = (jnp.asarray(x[row, column], jnp.float32) / 255 for x in (others.pictures[frame], others.background))
-        moment = jax.tree.map(lambda x: x[frame], moments(others))
-        return self.align(state.average, state.stats["occupancy"], moment, pixels, *colours)
+        return self.align(state.average, state.stats["occupancy"], self.tracked(frame), pixels, *colours)
+
+    def posed(self, state, frame: int) -> dict[str, Moment]:
+        """What a held-out frame is drawn from to be judged, and what stands before the names of those figures."""
+        return {"": self.tracked(frame), "aligned_": self.aligned(state, frame)}
 
     def evaluate(self, state) -> dict[str, float]:
         """Held-out frames with their own landmarks: PSNR (mean over frames) and SSIM of whole frames, PSNR of the head
@@ -237,9 +242,9 @@ class Task:
         where landmarks put them or, `aligned_...`, where this field lies best on the pixels above the mouth.
         """
         total: dict[str, Mean] = {}
-        for frame in shown(self.others):
-            for name, moment in (("", None), ("aligned_", self.aligned(state, frame))):
-                found = self.compared(self.drawn(state, self.others, frame, moment).colour, frame)
+        for frame in avatar_frames.shown(len(self.others), SHOWN):
+            for name, moment in self.posed(state, frame).items():
+                found = self.compared(self.drawn(state, moment).colour, frame)
                 total = mean.merged(total, {name + key: Mean.of(value) for key, value in found.items()})
         return mean.values(total)
 
@@ -247,12 +252,11 @@ class Task:
         """A drawn held-out frame with the true one."""
         colour = colour.reshape(1, *self.others.background.shape).clip(0, 1)
         true = jnp.asarray(self.others.pictures[frame], jnp.float32)[None] / 255
-        mask = jnp.asarray(self.others.shares[frame, ..., 0], jnp.float32) / 255
-        error = (jnp.square(colour - true).mean(-1)[0] * mask).sum() / jnp.maximum(mask.sum(), 1)
+        head = jnp.asarray(self.others.shares[frame, ..., 0], jnp.float32)[None] / 255
         return {
             "psnr": psnr.psnr(colour, true),
             "ssim": ssim.ssim(colour, true),
-            "head_psnr": psnr.decibels(error)[None],
+            "head_psnr": psnr.within(colour, true, head),
             "face_lpips": self.unlike(colour[0], frame),
         }
 
@@ -269,15 +273,15 @@ class Task:
         note = f"Field of one person, trained by configs/avatar.py on {len(self.known)} frames."
         params = {name: value for name, value in state.average.items() if name != MOVES}
         video = person_video.read(self.config.person)
-        heads = moments(self.known).turned(moves(state.average))
+        heads = Moment.of(vars(self.known)).turned(moves(state.average))
         avatar_store.save(folder, self.avatar, {"params": params, "batch_stats": state.stats}, video, heads, note)
         self.show(state, folder)
 
     def show(self, state, folder: Path) -> None:
         """Writes pictures of held-out frames: true, drawn, what is head, what torso."""
         size, columns = self.avatar.size, []
-        for frame in shown(self.others)[:6]:
-            drawn = self.drawn(state, self.others, frame)
+        for frame in avatar_frames.shown(len(self.others), SHOWN)[:6]:
+            drawn = self.drawn(state, self.tracked(frame))
             layers = [np.asarray(drawn.colour).reshape(size, size, 3)]
             layers += [np.repeat(np.asarray(x).reshape(size, size, 1), 3, -1) for x in (drawn.head, drawn.torso)]
             rows = [self.others.pictures[frame], *((255 * layer.clip(0, 1) + 0.5).astype(np.uint8) for layer in layers)]
@@ -294,13 +298,3 @@ def footage(config: Config) -> tuple[Footage, Footage]:
     """What is learnt and what is held out."""
     person, smoothed = person_video.read(config.person), radnerf.Config().condition.smoothed
     return tuple(avatar_frames.of_person(person, part, smoothed) for part in (person.train, person.held_out))
-
-
-def moments(chosen: Footage) -> Moment:
-    """All frames' moments, one behind the other."""
-    return Moment(*map(jnp.asarray, (chosen.windows, chosen.eyes, chosen.rotation, chosen.translation, chosen.sway)))
-
-
-def shown(chosen: Footage) -> list[int]:
-    """Frames for evaluation, spread evenly."""
-    return sorted({int(k) for k in np.linspace(0, len(chosen) - 1, min(SHOWN, len(chosen)))})

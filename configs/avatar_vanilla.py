@@ -82,12 +82,12 @@ class Task(avatar.Task):
         self.optimizer = optax.adam(optax.exponential_decay(config.rate, config.steps, 0.1))
 
     def init(self, rng):
-        moment, nowhere = jax.tree.map(lambda x: x[0], avatar.moments(self.known)), jnp.zeros((1, 3))
+        moment, nowhere = Moment.of(vars(self.known), 0), jnp.zeros((1, 3))
         variables = self.avatar.network.init(rng, moment.windows, moment.pose, nowhere, nowhere)
         return train_state.create(variables, self.optimizer, rng)
 
     def loss(self, params, stats, batch, rng):
-        every = Moment(*(batch[name] for name in ("windows", "eyes", "rotation", "translation", "sway")))
+        every = Moment.of(batch)
         view = functools.partial(self.avatar.view, params)
         rngs = jax.random.split(rng, len(batch["frame"]))
         seen = jax.vmap(view)(every, batch["pixel"] + 0.5, batch["background"], rngs)
@@ -106,9 +106,12 @@ class Task(avatar.Task):
         """picture(params, moment, background) -> the frame as `Drawn`."""
         return jax.jit(self.avatar.picture)
 
-    def drawn(self, state, chosen, frame: int):
-        moment = jax.tree.map(lambda x: x[frame], avatar.moments(chosen))
-        return self.picture(state.average, moment, jnp.asarray(chosen.background, jnp.float32) / 255)
+    def drawn(self, state, moment: Moment):
+        return self.picture(state.average, moment, jnp.asarray(self.known.background, jnp.float32) / 255)
+
+    def posed(self, state, frame: int) -> dict[str, Moment]:
+        """These poses are as they were tracked."""
+        return {"": self.tracked(frame)}
 
     def export(self, state, folder: Path) -> None:
         """Writes `folder/avatar_vanilla.safetensors` and pictures of held-out frames."""

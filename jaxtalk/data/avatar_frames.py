@@ -62,6 +62,11 @@ def of_person(person: PersonVideo, chosen: slice, smoothed: int) -> Footage:
     )
 
 
+def shown(count: int, most: int) -> list[int]:
+    """At most so many of `count` frames, spread evenly."""
+    return np.unique(np.linspace(0, count - 1, min(most, count)).astype(int)).tolist()
+
+
 def landmark_windows(landmarks: Float32[np.ndarray, "t c"], smoothed: int) -> Float32[np.ndarray, "t {smoothed} 1 c"]:
     """For each frame the landmarks of those around it; the clip's ends are repeated."""
     around = np.arange(len(landmarks))[:, None] + np.arange(smoothed) - smoothed // 2

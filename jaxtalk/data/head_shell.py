@@ -5,6 +5,7 @@ import numpy as np
 from jaxtyping import Bool, Float
 from scipy.spatial import cKDTree
 
+from jaxtalk.data import avatar_frames
 from jaxtalk.data.avatar_frames import Footage
 from jaxtalk.face.model import FaceModel
 from jaxtalk.render import occupancy
@@ -30,7 +31,7 @@ def around(model: FaceModel, footage: Footage, cells: Cells, unit: float) -> Boo
 def _inside(places: Float[np.ndarray, "*n 3"], footage: Footage) -> Float[np.ndarray, "*n"]:
     """In how many of some frames each place is seen through the head's pixels, as a share."""
     size, flat = footage.pictures.shape[1], places.reshape(-1, 3).astype(np.float32)
-    chosen = np.unique(np.linspace(0, len(footage) - 1, FRAMES).astype(int))
+    chosen = avatar_frames.shown(len(footage), FRAMES)
     found = np.zeros(len(flat))
     for frame in chosen:
         moved = flat @ footage.rotation[frame].T + footage.translation[frame]

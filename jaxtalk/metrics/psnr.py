@@ -35,6 +35,14 @@ def psnr(image: Float[Array, "*b h w c"], reference: Float[Array, "*b h w c"]) -
     return decibels(squared_error(image, reference))
 
 
+def within(
+    image: Float[Array, "*b h w c"], reference: Float[Array, "*b h w c"], share: Float[Array, "*b h w"]
+) -> Float[Array, "*b"]:
+    """PSNR of the part of each frame that `share` says, from 0 to 1 for each pixel."""
+    error = jnp.square(image - reference).mean(-1) * share
+    return decibels(error.sum((-2, -1)) / jnp.maximum(share.sum((-2, -1)), 1e-6))
+
+
 class PooledPsnr(NamedTuple):
     """PSNR of many frames from the mean of their squared errors; every frame counts the same."""
 

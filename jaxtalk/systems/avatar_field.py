@@ -7,7 +7,9 @@
 The same function draws for training and for use; training gets the samples that it came from.
 """
 
-from typing import NamedTuple
+import dataclasses
+from collections.abc import Mapping
+from typing import Any, NamedTuple
 
 import flax.struct
 import jax
@@ -36,6 +38,11 @@ class Moment:
     translation: Float[Array, "*f 3"]
     sway: Float[Array, "*f 2 3"]  # of the torso: the picture's places in [-1, 1] to those where it rests
 
+    @classmethod
+    def of(cls, known: Mapping[str, Any], frame: int | slice = slice(None)) -> "Moment":
+        """A frame of arrays by these names, or all of them: of `vars` of an `avatar_frames.Footage`, or of a batch."""
+        return cls(**{field.name: jnp.asarray(known[field.name][frame]) for field in dataclasses.fields(cls)})
+
     def turned(self, move: Float[Array, "*f 6"]) -> "Moment":
         """With the head turned about its own origin by angles in radians, then moved by units."""
         turn = rotations.matrix(move[..., :3])
@@ -43,6 +50,10 @@ class Moment:
             rotation=jnp.einsum("...ij,...jk->...ik", turn, self.rotation, precision="highest"),
             translation=self.translation + UNIT * move[..., 3:],
         )
+
+    def where_it_rests(self, place: Float[Array, "n 2"]) -> Float[Array, "n 2"]:
+        """Places of the picture in [-1, 1] to those where the torso rests that is seen there."""
+        return place @ self.sway[:, :2].T + self.sway[None, :, 2]
 
     @property
     def pose(self) -> Float[Array, "*f 6"]:
@@ -81,9 +92,7 @@ class Avatar(NamedTuple):
         return volume.around(grid, self.network.config.bound, THRESHOLD)._replace(density=grid)
 
     def rays(self, moment: Moment, pixels: Float[Array, "n 2"]) -> rays.Rays:
-        """Through places on the picture, in units of the head's own space."""
-        seen = rays.relative(rays.through(self.camera, pixels), moment.rotation, moment.translation)
-        return rays.Rays(seen.origin / UNIT, seen.direction)
+        return head_rays(self.camera, moment, pixels)
 
     def told(self, params, moment: Moment) -> Float[Array, "d"]:
         """The condition of a frame."""
@@ -123,7 +132,7 @@ class Avatar(NamedTuple):
         """Opacity, colour and movement of the torso at pixels; the movement is what `moment.sway` does not tell."""
         place, pose = 2 * pixels / self.size - 1, moment.pose
         if self.network.config.bends:
-            place = place @ moment.sway[:, :2].T + moment.sway[None, :, 2]
+            place = moment.where_it_rests(place)
         else:
             pose = jnp.zeros_like(pose)
         look = lambda model, *x: model.torso(*x)  # noqa: E731
@@ -173,6 +182,12 @@ class Avatar(NamedTuple):
         behind = opacity[:, None] * colour + (1 - opacity[:, None]) * background
         front = compositing.Composite(seen.values[:, :3], seen.depth, seen.opacity)
         return Drawn(compositing.over(front, behind), seen.opacity, opacity, bent, seen.values[:, 3], asked)
+
+
+def head_rays(camera: Pinhole, moment: Moment, pixels: Float[Array, "n 2"]) -> rays.Rays:
+    """Through places on the picture, in units of the head's own space."""
+    seen = rays.relative(rays.through(camera, pixels), moment.rotation, moment.translation)
+    return rays.Rays(seen.origin / UNIT, seen.direction)
 
 
 def codes(params, frame) -> Codes:

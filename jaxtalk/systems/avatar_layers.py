@@ -19,7 +19,7 @@ from jaxtalk.face.camera import Pinhole
 from jaxtalk.models.adnerf import Person
 from jaxtalk.render import compositing, rays, volume
 from jaxtalk.render.compositing import Composite
-from jaxtalk.systems.avatar_field import UNIT, Drawn, Moment
+from jaxtalk.systems.avatar_field import UNIT, Drawn, Moment, head_rays
 
 DEEP = 0.3  # metres before and behind the head's middle in which the torso lies
 DENSE = 10.0  # density of a perceptron's 1: what was not learnt yet is neither fog nor wall
@@ -80,15 +80,12 @@ class Layers(NamedTuple):
 
     def _head_rays(self, moment: Moment, pixels):
         """In units of the head's own space, where they cross it."""
-        seen = rays.relative(rays.through(self.camera, pixels), moment.rotation, moment.translation)
-        seen = rays.Rays(seen.origin / UNIT, seen.direction)
-        corner = jnp.ones(3)
+        seen, corner = head_rays(self.camera, moment, pixels), jnp.ones(3)
         return seen, *rays.box(seen, -corner, corner)
 
     def _torso_rays(self, moment: Moment, pixels):
         """In the same unit, from where the torso's pixels rest."""
-        place = 2 * pixels / self.size - 1
-        place = place @ moment.sway[:, :2].T + moment.sway[None, :, 2]
+        place = moment.where_it_rests(2 * pixels / self.size - 1)
         seen = rays.through(self.camera, (place + 1) / 2 * self.size)
         near = jnp.broadcast_to((self.camera.distance - DEEP) / UNIT, (len(pixels),))
         return rays.Rays(seen.origin / UNIT, seen.direction), near, near + 2 * DEEP / UNIT

@@ -43,8 +43,7 @@ class Given(NamedTuple):
     @property
     def shown(self) -> list[int]:
         """Numbers of those frames, spread evenly over the held-out part."""
-        count = self.person.held_out.stop - self.person.held_out.start
-        return sorted({int(k) for k in np.linspace(0, count - 1, min(self.frames, count))})
+        return avatar_frames.shown(self.person.held_out.stop - self.person.held_out.start, self.frames)
 
 
 class Made(NamedTuple):
@@ -72,17 +71,11 @@ def measure(made: Made, true: Made, given: Given) -> dict[str, float]:
         found = {"opening": float(lips)} | motion_domain.distance(made.motion, own)._asdict()
     if made.pictures is not None and made is not true:
         seen, right = (jnp.asarray(x, jnp.float32) / 255 for x in (made.pictures, true.pictures))
-        shares = np.stack([person.labels[person.held_out][k] for k in given.shown]).astype(np.float32) / 255
-        head, torso = (float(_within(seen, right, shares[..., k]).mean()) for k in range(2))
+        shares = jnp.asarray(np.stack([person.labels[person.held_out][k] for k in given.shown]), jnp.float32) / 255
+        head, torso = (float(psnr.within(seen, right, shares[..., k]).mean()) for k in range(2))
         found |= {"psnr": float(psnr.psnr(seen, right).mean()), "head_psnr": head, "torso_psnr": torso}
         found["ssim"] = float(ssim.ssim(seen, right).mean())
     return found
-
-
-def _within(seen, right, share) -> Float[np.ndarray, "k"]:
-    """PSNR of each picture where `share` is 1."""
-    error = np.square(np.asarray(seen - right)).mean(-1) * share
-    return np.asarray(psnr.decibels(jnp.asarray(error.sum((1, 2)) / np.maximum(share.sum((1, 2)), 1e-6))))
 
 
 def motion(audio2motion: Path, postnet: Path | None, features: motion_ear.Name, temperature: float) -> System:
@@ -108,11 +101,10 @@ def field(folder: Path) -> System:
         avatar, variables, _ = avatar_store.load(folder)
         smoothed = avatar.network.config.condition.smoothed
         kept = avatar_frames.of_person(given.person, given.person.held_out, smoothed)
-        every = Moment(*map(jnp.asarray, (kept.windows, kept.eyes, kept.rotation, kept.translation, kept.sway)))
         params, space = variables["params"], avatar.space(variables["batch_stats"]["occupancy"])
         codes, behind = avatar_field.codes(params, 0), jnp.asarray(kept.background, jnp.float32) / 255
         picture = jax.jit(lambda moment: avatar.picture(params, space, moment, codes, behind).colour)
-        drawn = [picture(jax.tree.map(lambda x: x[k], every)) for k in given.shown]  # noqa: B023
+        drawn = [picture(Moment.of(vars(kept), k)) for k in given.shown]
         colours = np.stack(drawn).reshape(len(drawn), avatar.size, avatar.size, 3)
         return Made(pictures=np.uint8(255 * colours.clip(0, 1) + 0.5))
 

@@ -10,6 +10,7 @@ import tiny_configs
 
 from configs import avatar
 from configs import avatar_vanilla as config
+from jaxtalk.systems.avatar_field import Moment
 
 
 @pytest.fixture
@@ -26,7 +27,7 @@ def test_every_field_has_a_finite_slope_and_pixels_without_a_head_show_torso_or_
 
     def told(params, batch):
         total, _ = task.loss(params, state.stats, batch, jax.random.key(1))
-        moment = jax.tree.map(lambda x: x[0], avatar.moments(task.known))
+        moment = Moment.of(vars(task.known), 0)
         places = jnp.array([[-20.0, -20.0], [8.0, 8.0]])  # far beside the picture, and its middle
         return total, task.avatar.view(params, moment, places, jnp.ones((2, 3))).fine
 
