@@ -24,6 +24,7 @@ from configs import codetalker, faceformer, motion_prior, voca
 from jaxtalk.data import talking_meshes
 from jaxtalk.data.talking_meshes import Pieces
 from jaxtalk.systems import mesh_lessons
+from jaxtalk.train.step import make_step
 
 FIGURES = ("lve", "fdd", "jaw", "error")
 
@@ -45,7 +46,6 @@ class Options(mesh_lessons.Meshes):
 def main(options: Options) -> None:
     data = options.data()
     shared = {field.name: getattr(options, field.name) for field in dataclasses.fields(mesh_lessons.Meshes)}
-    shared |= {"steps": options.steps, "batch": options.batch}
     rows = {
         "mean face": [judged(data, mean_face(data))],
         "energy": [judged(data, energy(data))],
@@ -74,7 +74,7 @@ def main(options: Options) -> None:
 
 def figures(task, data, options: Options, fixed, name: str) -> list[dict[str, float]]:
     """Those of each seed. `fixed`: the priors of all seeds."""
-    step = motion_prior.make_step(task.loss, task.optimizer, average=0.99)
+    step = make_step(task.loss, task.optimizer, average=0.99)
 
     def with_prior(state, batch, fixed):
         task.fixed = fixed  # loss reads it

@@ -15,16 +15,12 @@ import jax
 import jax.numpy as jnp
 
 from configs import motion_prior as first
-from jaxtalk.data import talking_meshes
-from jaxtalk.data.talking_meshes import Pieces
 from jaxtalk.io import weights
 from jaxtalk.losses import codebook as losses
 from jaxtalk.metrics.mean import Mean
 from jaxtalk.models import codetalker, motion_decoder
 from jaxtalk.systems import mesh_lessons, mesh_networks
-from jaxtalk.train import state as train_state
 from jaxtalk.train.experiment import Experiment
-from jaxtalk.train.step import make_step
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -42,10 +38,7 @@ class Speaking(mesh_lessons.Meshes):
     """Share of pieces in which nothing is known of the motion before."""
     muffle: float = 0.2
     """Standard deviation of what is added to the sound's features, which are about 1."""
-    batch: int = 16
-    steps: int = 1500
     rate: float = 1e-3
-    seed: int = 0
 
     def decoder(self, coordinates: int, styles: int) -> motion_decoder.Config:
         return motion_decoder.Config(
@@ -72,23 +65,13 @@ class Config(Speaking):
     """Else the features themselves are decoded."""
 
     def experiment(self) -> Experiment:
-        task = Task(self)
-        return Experiment(
-            name="codetalker",
-            init=task.init,
-            step=make_step(task.loss, task.optimizer, average=0.99),
-            data=lambda: talking_meshes.stream(Pieces(task.data.train, self.frames), self.batch, self.seed),
-            steps=self.steps,
-            evaluate=task.evaluate,
-            export=task.export,
-            seed=self.seed,
-            log_every=100,
-            evaluate_every=500,
-        )
+        return Task(self).experiment()
 
 
-class Task:
+class Task(mesh_lessons.Lesson):
     """The data in memory (that of another run, if given) and the pure functions of one run."""
+
+    kind = "codetalker"
 
     def __init__(self, config: Config, data: mesh_lessons.Data | None = None):
         self.config = config
@@ -104,9 +87,6 @@ class Task:
             )
         )
         self.optimizer = first.optimizer(config)
-
-    def init(self, rng):
-        return train_state.create(self.network.init(rng, *mesh_lessons.given(self.data)), self.optimizer, rng)
 
     def loss(self, params, stats, batch, rng):
         """Means over clips."""
@@ -126,22 +106,12 @@ class Task:
         }
         return sum(term.value() for term in terms.values()), (stats, terms)
 
-    def evaluate(self, state) -> dict[str, float]:
-        """Held-out sentences, from nothing but their speech."""
-        return mesh_lessons.judged(self.data, mesh_lessons.said(self.made(state.variables), self.data))
-
     def made(self, variables) -> mesh_networks.MeshNetwork:
-        return mesh_networks.MeshNetwork(
-            kind="codetalker",
-            model=self.network,
-            variables=variables,
-            prior=(self.prior, self.fixed),
-            face=self.data.face,
-        )
+        return dataclasses.replace(super().made(variables), prior=(self.prior, self.fixed))
 
     def export(self, state, folder: Path) -> None:
         """Writes `folder/codetalker.safetensors`, the prior and `mesh.npz`."""
-        mesh_lessons.save(folder, "codetalker", state.variables, self.network.config, self.config, self.data.face)
+        super().export(state, folder)
         prior = f"{mesh_networks.PRIOR}.safetensors"
         weights.save(folder / prior, weights.load(self.config.prior.parent / prior))
 

@@ -16,7 +16,6 @@ import numpy as np
 import optax
 
 from jaxtalk.data import talking_meshes
-from jaxtalk.data.talking_meshes import Pieces
 from jaxtalk.losses import codebook as losses
 from jaxtalk.metrics.codebook import CodebookUse
 from jaxtalk.metrics.mean import Mean
@@ -45,10 +44,7 @@ class Config(mesh_lessons.Meshes):
     revive: int = 50
     """Steps after which codes that nothing took are moved."""
     dropout: float = 0.1
-    batch: int = 16
-    steps: int = 1500
     rate: float = 2e-3
-    seed: int = 0
 
     def network(self, coordinates: int) -> motion_vqvae.Config:
         return motion_vqvae.Config(
@@ -66,18 +62,7 @@ class Config(mesh_lessons.Meshes):
 
     def experiment(self) -> Experiment:
         task = Task(self)
-        return Experiment(
-            name="motion_prior",
-            init=task.init,
-            step=task.step,
-            data=lambda: talking_meshes.stream(Pieces(task.data.train, self.frames), self.batch, self.seed),
-            steps=self.steps,
-            evaluate=task.evaluate,
-            export=task.export,
-            seed=self.seed,
-            log_every=100,
-            evaluate_every=500,
-        )
+        return mesh_lessons.experiment("motion_prior", task, task.step)
 
 
 class Task:

@@ -8,21 +8,17 @@ the numbers it makes are principal components already.
 """
 
 import dataclasses
-from pathlib import Path
 
 import jax
 import jax.numpy as jnp
 
 from configs import motion_prior as first
-from jaxtalk.data import talking_meshes
-from jaxtalk.data.talking_meshes import Pieces
 from jaxtalk.losses import codebook as losses
 from jaxtalk.metrics.mean import Mean
 from jaxtalk.models import voca
-from jaxtalk.systems import mesh_lessons, mesh_networks
+from jaxtalk.systems import mesh_lessons
 from jaxtalk.train import state as train_state
 from jaxtalk.train.experiment import Experiment
-from jaxtalk.train.step import make_step
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -36,10 +32,7 @@ class Config(mesh_lessons.Meshes):
     expression: int = 50
     muffle: float = 0.2
     """Standard deviation of what is added to the sound's features, which are about 1."""
-    batch: int = 16
-    steps: int = 1500
     rate: float = 1e-3
-    seed: int = 0
 
     def network(self, coordinates: int, styles: int) -> voca.Config:
         return voca.Config(
@@ -52,23 +45,13 @@ class Config(mesh_lessons.Meshes):
         )
 
     def experiment(self) -> Experiment:
-        task = Task(self)
-        return Experiment(
-            name="voca",
-            init=task.init,
-            step=make_step(task.loss, task.optimizer, average=0.99),
-            data=lambda: talking_meshes.stream(Pieces(task.data.train, self.frames), self.batch, self.seed),
-            steps=self.steps,
-            evaluate=task.evaluate,
-            export=task.export,
-            seed=self.seed,
-            log_every=100,
-            evaluate_every=500,
-        )
+        return Task(self).experiment()
 
 
-class Task:
+class Task(mesh_lessons.Lesson):
     """The data in memory (that of another run, if given) and the pure functions of one run."""
+
+    kind = "voca"
 
     def __init__(self, config: Config, data: mesh_lessons.Data | None = None):
         self.config, self.data = config, data or config.data()
@@ -105,14 +88,3 @@ class Task:
         metrics = {name: Mean.of(term) for name, term in terms.items()}
         total = metrics["error"].value() + self.config.velocity * metrics["velocity"].value()
         return total, (changed["batch_stats"], metrics)
-
-    def evaluate(self, state) -> dict[str, float]:
-        """Held-out sentences."""
-        return mesh_lessons.judged(self.data, mesh_lessons.said(self.made(state.variables), self.data))
-
-    def made(self, variables) -> mesh_networks.MeshNetwork:
-        return mesh_networks.MeshNetwork(kind="voca", model=self.network, variables=variables, face=self.data.face)
-
-    def export(self, state, folder: Path) -> None:
-        """Writes `folder/voca.safetensors` and `folder/mesh.npz`."""
-        mesh_lessons.save(folder, "voca", state.variables, self.network.config, self.config, self.data.face)

@@ -86,8 +86,8 @@ class Task:
 
     def generator_loss(self, params, stats, batch, rng, states):
         """Difference of pixels, the expert's surprise that sound and lips agree, and the judge's that they are real."""
-        c, true = self.config, _scaled(batch["faces"])
-        given = wav2lip.black_out(true, _scaled(batch["references"]))
+        c, true = self.config, wav2lip_sync.scaled(batch["faces"])
+        given = wav2lip.black_out(true, wav2lip_sync.scaled(batch["references"]))
         variables = {"params": params, "batch_stats": stats}
         (made, _), changed = self.generator.apply(variables, batch["mels"], given, train=True, mutable=["batch_stats"])
         terms = {"pixels": jnp.abs(made - true).mean((1, 2, 3, 4))}
@@ -106,7 +106,7 @@ class Task:
 
     def discriminator_loss(self, params, stats, batch, rng, states):
         """Real faces against made ones."""
-        both = jnp.concatenate([_scaled(batch["faces"]), batch["made"]])
+        both = jnp.concatenate([wav2lip_sync.scaled(batch["faces"]), batch["made"]])
         logits, _ = self.judge.apply({"params": params}, both)
         loss = gan.cross_entropy_discriminator(*jnp.split(logits, 2))
         return loss.mean(), (stats, {"loss": Mean.of(loss)})
@@ -125,7 +125,7 @@ class Task:
         for first in range(0, JUDGED, 16):
             rows = [windows.speech(i % len(windows), np.random.default_rng(i)) for i in range(first, first + 16)]
             batch = {key: jnp.stack([row[key] for row in rows]) for key in rows[0]}
-            true, reference = _scaled(batch["faces"]), _scaled(batch["references"])
+            true, reference = wav2lip_sync.scaled(batch["faces"]), wav2lip_sync.scaled(batch["references"])
             made, _ = apply(states["generator"].variables, batch["mels"], wav2lip.black_out(true, reference))
             lower = [x[..., 48:, :, :] for x in (made, reference, true)]
             found = {
@@ -154,7 +154,3 @@ def _expert(path: Path):
         raise InputError(f"{path}: holds {stored.name}, not wav2lip_syncnet; train or convert one")
     network = wav2lip_syncnet.SyncExpert(weights.config(wav2lip_syncnet.Config, stored))
     return lambda mel, faces: network.apply(stored.variables, mel, faces)
-
-
-def _scaled(faces) -> jax.Array:
-    return faces.astype(jnp.float32) / 255

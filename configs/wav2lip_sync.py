@@ -158,9 +158,14 @@ class Task:
         save(folder, "wav2lip_syncnet", state.variables, self.network.config)
 
 
+def scaled(faces) -> jax.Array:
+    """Faces of 255 from 0 to 1."""
+    return faces.astype(jnp.float32) / 255
+
+
 def halves(faces) -> jax.Array:
     """Lower halves from 0 to 1 of faces of 255."""
-    return faces[..., 48:, :, :].astype(jnp.float32) / 255
+    return scaled(faces[..., 48:, :, :])
 
 
 def save(folder: Path, name: str, variables: dict, network) -> None:

@@ -94,16 +94,17 @@ def name(record: dict) -> str:
     """Of a clip, as good for a file."""
     if "index" in record:
         return f"corpus-{int(record['index']):06d}"
-    return f"{_text(record['name']).replace('/', '-')}-{int(record['start']):06d}"
+    return f"{text(record['name']).replace('/', '-')}-{int(record['start']):06d}"
+
+
+def text(value: bytes | str) -> str:
+    """Of a record's field: tfds gives bytes."""
+    return value.decode() if isinstance(value, bytes) else str(value)
 
 
 def spread(frames: int, count: int) -> Int[np.ndarray, "n"]:
     """At most `count` of a clip's frames, evenly spaced."""
     return np.unique(np.linspace(0, frames - 1, min(count, frames)).round().astype(int))
-
-
-def _text(value: bytes | str) -> str:
-    return value.decode() if isinstance(value, bytes) else str(value)
 
 
 def _cut(record, frames, landmarks, shown, size) -> HeadClip:
@@ -113,7 +114,7 @@ def _cut(record, frames, landmarks, shown, size) -> HeadClip:
     frame = Frame(square.centre, np.float64(square.side), np.float64(0.0))
     pictures = [cut(Image.open(io.BytesIO(picture)).convert("RGB"), frame, size) for picture in frames]
     motion = (np.asarray(record[key], np.float32) for key in ("expression", "rotation", "translation"))
-    person = _text(record["person"]) if "person" in record else name(record)
+    person = text(record["person"]) if "person" in record else name(record)
     return HeadClip(name(record), person, np.stack(pictures), shown, *motion)
 
 

@@ -18,6 +18,7 @@ from jaxtyping import Float, Float32, Int
 
 from jaxtalk.audio import mel, speech_windows
 from jaxtalk.data import clips, facegood_meshes, host_rows
+from jaxtalk.data.head_clips import text
 from jaxtalk.data.lip_clips import between
 from jaxtalk.errors import InputError
 from jaxtalk.face.arkit import INDEX
@@ -84,7 +85,7 @@ def recorded(record: dict) -> Recording:
     sound = jnp.asarray(record["speech"], jnp.float32) / 32768
     spectrum = speech_windows.normalise(np.asarray(mel.log_mel(sound)))
     offsets = np.asarray(record["vertices"], np.float32) - np.asarray(record["template"], np.float32)[None]
-    return Recording(_text(record["name"]), _text(record["subject"]), spectrum, float(record["fps"]), offsets)
+    return Recording(text(record["name"]), text(record["subject"]), spectrum, float(record["fps"]), offsets)
 
 
 def sample(recordings: Iterable[Recording], each: int, seed: int = 0) -> Float32[np.ndarray, "s v 3"]:
@@ -186,7 +187,3 @@ def together(meshes: list[TalkingMesh]) -> dict[str, np.ndarray]:
         "speaker": np.array([mesh.speaker for mesh in meshes], np.int32),
         "length": np.array([len(mesh.motion) for mesh in meshes], np.int32),
     }
-
-
-def _text(value) -> str:
-    return value.decode() if isinstance(value, bytes) else str(value)

@@ -63,7 +63,4 @@ def check(path: Path) -> Path:
         raise InputError(f"{path}: cannot be transparent; name it *.mov (ProRes), *.webm (VP9), or a folder for PNGs")
     if path.suffix:
         return output.check(path, Writer.suffixes)
-    if path.exists() and not (path.is_dir() and not any(path.iterdir())):
-        raise InputError(f"{path}: is there already and not an empty folder; give another name")
-    output.check(path.with_name(f"{path.name}.png"))  # is there a folder that can be written to
-    return path
+    return output_folder.check(path)

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from jaxtyping import Float, Float32, Int
+from scipy.spatial.transform import Rotation
 
 from jaxtalk.errors import InputError
 from jaxtalk.face import arkit
@@ -140,12 +141,7 @@ def _placed(root) -> list[tuple[int, Float[np.ndarray, "4 4"]]]:
 def _matrix(node) -> Float[np.ndarray, "4 4"]:
     if node.matrix:
         return np.array(node.matrix, float).reshape(4, 4).T
-    x, y, z, w = node.rotation or (0.0, 0.0, 0.0, 1.0)
-    turn = np.array([
-        [1 - 2 * (y * y + z * z), 2 * (x * y - z * w), 2 * (x * z + y * w)],
-        [2 * (x * y + z * w), 1 - 2 * (x * x + z * z), 2 * (y * z - x * w)],
-        [2 * (x * z - y * w), 2 * (y * z + x * w), 1 - 2 * (x * x + y * y)],
-    ])  # fmt: skip
+    turn = Rotation.from_quat(node.rotation or (0.0, 0.0, 0.0, 1.0)).as_matrix()
     matrix = np.eye(4)
     matrix[:3, :3] = turn * np.array(node.scale or (1.0, 1.0, 1.0))
     matrix[:3, 3] = node.translation or (0.0, 0.0, 0.0)

@@ -10,6 +10,17 @@ from pathlib import Path
 from jaxtalk.errors import InputError
 
 
+def check(path: Path) -> Path:
+    """Makes sure, before any long work, that `atomic` can write a folder there. InputError if not."""
+
+    class Untouched(Exception):
+        pass
+
+    with contextlib.suppress(Untouched), atomic(path):
+        raise Untouched  # nothing takes its place
+    return path
+
+
 @contextlib.contextmanager
 def atomic(path: str | Path) -> Iterator[Path]:
     """Yields an empty folder beside `path` that takes its place when the block ends without an exception.

@@ -1,6 +1,5 @@
 """Vertices of all frames as an .npz or as a folder of .obj files, written frame by frame."""
 
-import contextlib
 import io
 import json
 import zipfile
@@ -53,14 +52,3 @@ def write_folder(
 def _each(pieces) -> Iterator[Float[np.ndarray, "v 3"]]:
     for piece in pieces:
         yield from piece
-
-
-def check_folder(path: Path) -> Path:
-    """Makes sure, before any long work, that a folder can be written. InputError if not."""
-
-    class Untouched(Exception):
-        pass
-
-    with contextlib.suppress(Untouched), output_folder.atomic(path):
-        raise Untouched  # nothing takes its place
-    return path

@@ -19,6 +19,7 @@ import numpy as np
 from jax.typing import DTypeLike
 from jaxtyping import Array, Float
 
+from jaxtalk.nn.biased_attention import encoding
 from jaxtalk.nn.conv import Conv, Extent
 from jaxtalk.nn.mel_encoder import LAYERS, batch_norm
 
@@ -75,7 +76,7 @@ class LandmarkGenerator(nn.Module):
         placed = norm(Encoder(POSE_LAYERS, c, name="see_pose")(pose, train=train))
         shown = norm(Encoder(REFERENCE_LAYERS, c, name="see_reference")(references, train=train))
         kinds = self.param("kinds", nn.initializers.normal(1.0), (3, c.width), jnp.float32)
-        place = jnp.asarray(sinusoids(frames, c.width))
+        place = encoding(jnp.arange(frames), c.width, frames)
         added = [place + kinds[None, 0], place + kinds[None, 1], kinds[None, 2]]  # to poses, sounds, references
         pose_tokens, sound_tokens, reference_tokens = (
             tokens + add[None].astype(c.dtype) for tokens, add in zip((placed, sound, shown), added, strict=True)
@@ -133,9 +134,3 @@ class Layer(nn.Module):
         scores = jnp.einsum("bqhc,bkhc->bhqk", query, key).astype(jnp.float32) / np.sqrt(c.width // c.heads)
         seen = jnp.einsum("bhqk,bkhc->bqhc", drop(nn.softmax(scores)).astype(c.dtype), value)
         return dense["out"](seen.reshape(x.shape))
-
-
-def sinusoids(places: int, width: int) -> Float[np.ndarray, "places width"]:
-    """Sine and cosine in turn, wavelengths from 2 pi to 20000 pi places."""
-    angle = np.arange(places)[:, None] * np.exp(np.arange(0, width, 2) * (-np.log(10000.0) / width))
-    return np.stack([np.sin(angle), np.cos(angle)], -1).reshape(places, width).astype(np.float32)

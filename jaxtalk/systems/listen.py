@@ -6,7 +6,7 @@ import itertools
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float
+from jaxtyping import Array, Float, Float32
 
 from jaxtalk.audio import mel, speech_windows
 from jaxtalk.data import head_motion, phonemes
@@ -42,12 +42,16 @@ def motion(
     `blink` is the closure of the lids in each of the `frame_count` frames, 0 open to 1 closed; `style` chooses one of
     the 46 ways to move the head; the same `seed` gives the same motion. Gaze and brows are drawn, not heard.
     """
-    frames, rng = len(blink), np.random.default_rng([seed, 1])
-    spectrum = mel.log_mel(jnp.asarray(wave))
-    eyes = head_motion.eyes(rng, np.arange(frames) / fps, blink, head_motion.Accents(np.zeros(0), np.zeros(0)))
-    expression = jnp.where(MOUTH, mouth(spectrum, fps, frames) if lips else 0.0, eyes)
+    frames, spectrum = len(blink), mel.log_mel(jnp.asarray(wave))
+    expression = jnp.where(MOUTH, mouth(spectrum, fps, frames) if lips else 0.0, eyes(blink, fps, seed))
     rotation, translation = head(spectrum, fps, frames, style=style, seed=seed)
     return Motion(expression, rotation, translation, fps, arkit.NAMES)
+
+
+def eyes(blink: Float[np.ndarray, "t"], fps: float, seed: int) -> Float32[np.ndarray, "t 52"]:
+    """Lids that close so far, with gaze and brows of a seed."""
+    rng, nothing = np.random.default_rng([seed, 1]), head_motion.Accents(np.zeros(0), np.zeros(0))
+    return head_motion.eyes(rng, np.arange(len(blink)) / fps, blink, nothing)
 
 
 def mouth(spectrum: Float[Array, "n 80"], fps: float, frames: int) -> Float[Array, "t 52"]:

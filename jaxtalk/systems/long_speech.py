@@ -82,7 +82,4 @@ def awake(spectrum: Float[Array, "n 80"], seconds: Float[np.ndarray, "t"]) -> Fl
 
 def eyes(frames: int, fps: float, seed: int) -> Float32[np.ndarray, "t 52"]:
     """Lids, gaze and brows of a seed, with blinks about every two seconds."""
-    times = np.arange(frames) / fps
-    blink = head_motion.blinks(np.random.default_rng(seed), times)
-    nothing = head_motion.Accents(np.zeros(0), np.zeros(0))
-    return head_motion.eyes(np.random.default_rng([seed, 1]), times, blink, nothing)
+    return listen.eyes(head_motion.blinks(np.random.default_rng(seed), np.arange(frames) / fps), fps, seed)

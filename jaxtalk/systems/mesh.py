@@ -16,8 +16,20 @@ from jaxtalk.errors import InputError
 from jaxtalk.face import builtin, fap_motion
 from jaxtalk.face.model import FaceModel
 from jaxtalk.face.motion import Motion
-from jaxtalk.io import container, glb, glb_rig, livelink, output, provenance, vertex_file, video, viewer, weights
-from jaxtalk.systems import listen, long_speech, mesh_film, mesh_speaker, mesh_template
+from jaxtalk.io import (
+    container,
+    glb,
+    glb_rig,
+    livelink,
+    output,
+    output_folder,
+    provenance,
+    vertex_file,
+    video,
+    viewer,
+    weights,
+)
+from jaxtalk.systems import listen, long_speech, mesh_film, mesh_networks, mesh_speaker, mesh_template
 from jaxtalk.systems.mesh_options import MeshOptions
 from jaxtalk.systems.mesh_template import Template
 
@@ -65,7 +77,7 @@ def _check(options: MeshOptions) -> None:
 
 
 def _target(path: Path) -> Path:
-    return output.check(path, SUFFIXES) if path.suffix else vertex_file.check_folder(path)
+    return output.check(path, SUFFIXES) if path.suffix else output_folder.check(path)
 
 
 def _by_lips(options: MeshOptions) -> Spoken:
@@ -89,7 +101,7 @@ def _by_lips(options: MeshOptions) -> Spoken:
 
 
 def _by_network(options: MeshOptions) -> tuple[Spoken, dict[str, Path]]:
-    network = mesh_speaker.load(options.network)
+    network = mesh_networks.load(options.network)
     style = mesh_speaker.style(network, options.style)
     template = mesh_speaker.template(network, options.template)
     _check_names(options, template)

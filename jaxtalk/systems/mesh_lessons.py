@@ -4,7 +4,8 @@
         --`Meshes.data`--> the mesh and the basis of its motion, what is learnt from, held-out sentences
     a network --`said`--> motion for held-out sentences --`judged`--> figures
 
-The configs `motion_prior`, `codetalker`, `faceformer` and `voca` are `Meshes` with a network.
+The configs `motion_prior`, `codetalker`, `faceformer` and `voca` are `Meshes` with a network; the last three run a
+`Lesson`.
 """
 
 import dataclasses
@@ -12,7 +13,7 @@ import functools
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -20,13 +21,16 @@ import numpy as np
 from jaxtyping import Array, Float, Float32, Int
 
 from jaxtalk.data import corpus, mesh_clips, talking_meshes
-from jaxtalk.data.talking_meshes import TalkingMesh
+from jaxtalk.data.talking_meshes import Pieces, TalkingMesh
 from jaxtalk.errors import InputError
 from jaxtalk.face import builtin, motion_basis, speech_regions, store
 from jaxtalk.face.model import FaceModel
 from jaxtalk.face.motion_basis import MotionBasis
 from jaxtalk.io import weights
 from jaxtalk.systems import mesh_networks, mesh_scores, motion_ear
+from jaxtalk.train import state as train_state
+from jaxtalk.train.experiment import Experiment
+from jaxtalk.train.step import make_step
 
 NOTE = "{data}, heard by {ear}; see configs/{name}.py."
 TRAIN, TEST = ("2_01", "2_02", "2_03"), ("3_15",)  # of FACEGOOD
@@ -68,6 +72,9 @@ class Meshes:
     """Weights of LipTCN that hear; the shipped ones if not given."""
     frames: int = 90
     """In a piece."""
+    batch: int = 16
+    steps: int = 1500
+    seed: int = 0
 
     def data(self, face: mesh_networks.Face | None = None) -> Data:
         """Everything in memory. `face`: that of a network that was trained before, whose numbers are to be used."""
@@ -151,6 +158,46 @@ class Recordings:
             return template, np.zeros((0, 3), int), speech_regions.of_motion(offsets)
         template, triangles = np.asarray(self._model.template, np.float32), np.asarray(self._model.triangles)
         return template, triangles, speech_regions.of_rig(self._model)
+
+
+def experiment(name: str, task, step) -> Experiment:
+    """The run of a config: `task` has `config`, `data`, `init`, `evaluate` and `export`."""
+    config: Meshes = task.config
+    return Experiment(
+        name=name,
+        init=task.init,
+        step=step,
+        data=lambda: talking_meshes.stream(Pieces(task.data.train, config.frames), config.batch, config.seed),
+        steps=config.steps,
+        evaluate=task.evaluate,
+        export=task.export,
+        seed=config.seed,
+        log_every=100,
+        evaluate_every=500,
+    )
+
+
+class Lesson:
+    """How a network that speaks is trained: a config's Task adds `config`, `data`, `network`, `optimizer`, `loss`."""
+
+    kind: Literal["codetalker", "faceformer", "voca"]
+
+    def experiment(self) -> Experiment:
+        return experiment(self.kind, self, make_step(self.loss, self.optimizer, average=0.99))
+
+    def init(self, rng):
+        return train_state.create(self.network.init(rng, *given(self.data)), self.optimizer, rng)
+
+    def evaluate(self, state) -> dict[str, float]:
+        """Held-out sentences, from nothing but their speech."""
+        return judged(self.data, said(self.made(state.variables), self.data))
+
+    def made(self, variables) -> mesh_networks.MeshNetwork:
+        return mesh_networks.MeshNetwork(kind=self.kind, model=self.network, variables=variables, face=self.data.face)
+
+    def export(self, state, folder: Path) -> None:
+        """Writes `folder/KIND.safetensors` and `folder/mesh.npz`."""
+        save(folder, self.kind, state.variables, self.network.config, self.config, self.data.face)
 
 
 def styles(face: mesh_networks.Face, speaker: Int[Array, "b"]) -> Float[Array, "b s"]:

@@ -136,14 +136,15 @@ def listen(network: MeshNetwork, speech: Float[np.ndarray, "n"]) -> Float32[np.n
         wave = jnp.asarray(speech, jnp.float32)
         config = network.decoder.speech
         return np.asarray(speech_encoder.normalise(wave[None])[0] if config.normalise else wave)
-    spectrum = np.asarray(speech_windows.normalise(mel.log_mel(jnp.asarray(speech, jnp.float32))))
     frames = max(1, int(len(speech) / mel.RATE * network.fps))
-    return network.ear(spectrum, row_seconds(frames, network.fps, getattr(network.decoder, "moments", 1)))
+    return rows(network, mel.log_mel(jnp.asarray(speech, jnp.float32)), frames)
 
 
-def row_seconds(frames: int, fps: float, moments: int, first: float = 0.0) -> Float[np.ndarray, "r"]:
-    """When the rows of so many frames are heard, evenly from each frame on. `first`: the first frame's second."""
-    return np.arange(frames * moments) / (fps * moments) + first
+def rows(network: MeshNetwork, spectrum: Float[Array, "c 80"], frames: int) -> Float32[np.ndarray, "r f"]:
+    """What the network's ear gives of a log-mel for so many frames: `moments` rows evenly from each frame on."""
+    moments = getattr(network.decoder, "moments", 1)
+    seconds = np.arange(frames * moments) / (network.fps * moments)
+    return network.ear(np.asarray(speech_windows.normalise(spectrum)), seconds)
 
 
 def animate(

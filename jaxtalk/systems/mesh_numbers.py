@@ -16,7 +16,6 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Float, Float32
 
-from jaxtalk.audio import speech_windows
 from jaxtalk.models import codetalker, faceformer
 from jaxtalk.models.motion_decoder import Speech
 from jaxtalk.systems import listen, mesh_networks
@@ -31,10 +30,7 @@ WAVE, AROUND = 20.0, 1.0  # seconds
 
 def rows(network: MeshNetwork, heard: Heard) -> Float32[np.ndarray, "n f"]:
     """What the network's ear gives for all frames of the speech."""
-    frames = listen.frame_count(heard.samples, network.fps)
-    spectrum = np.asarray(speech_windows.normalise(heard.spectrum))
-    moments = getattr(network.decoder, "moments", 1)
-    return network.ear(spectrum, mesh_networks.row_seconds(frames, network.fps, moments))
+    return mesh_networks.rows(network, heard.spectrum, listen.frame_count(heard.samples, network.fps))
 
 
 def numbers(

@@ -30,8 +30,6 @@ RIDGE = 1e-4  # of the mean square of a shape
 SWEEPS = 100
 BLINK = 0.3  # closure of the lids that counts as a blink
 
-load = mesh_networks.load
-
 
 def style(network: MeshNetwork, text: str) -> Float32[np.ndarray, "s"]:
     """The row for `A` or `A:0.3,B:0.7`; all speakers alike for nothing. InputError names what is wrong."""

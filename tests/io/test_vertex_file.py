@@ -6,7 +6,7 @@ import pytest
 
 from jaxtalk.convert import obj
 from jaxtalk.errors import InputError
-from jaxtalk.io import provenance, vertex_file
+from jaxtalk.io import output_folder, provenance, vertex_file
 
 FRAMES = np.random.default_rng(0).normal(size=(5, 6, 3)).astype(np.float32)
 TRIANGLES = np.array([[0, 1, 2], [3, 4, 5]])
@@ -47,11 +47,11 @@ def test_what_is_interrupted_leaves_nothing(tmp_path):
 
 
 def test_a_folder_is_checked_beforehand_and_left_alone(tmp_path):
-    assert vertex_file.check_folder(tmp_path / "new") == tmp_path / "new"
+    assert output_folder.check(tmp_path / "new") == tmp_path / "new"
     assert not os.listdir(tmp_path)
     (tmp_path / "full").mkdir()
     (tmp_path / "full" / "file").touch()
     with pytest.raises(InputError, match="not an empty folder"):
-        vertex_file.check_folder(tmp_path / "full")
+        output_folder.check(tmp_path / "full")
     with pytest.raises(InputError, match="does not exist"):
-        vertex_file.check_folder(tmp_path / "none" / "new")
+        output_folder.check(tmp_path / "none" / "new")
