@@ -55,6 +55,10 @@ class Problem(NamedTuple):
         damping = jnp.where(better, jnp.maximum(damping / 10, 1e-6), jnp.minimum(damping * 10, 1e3))
         return Reached(x, y, damping, jnp.where(better, new, best))
 
+    def solve(self, start: Reached, iterations: int) -> Reached:
+        """After so many steps."""
+        return jax.lax.scan(lambda reached, _: (self.improve(reached), None), start, None, length=iterations)[0]
+
     @property
     def stiffness(self) -> Float[Array, "_ n"]:
         return self.link[:, None] / self.step[None, :] ** 2
@@ -76,8 +80,7 @@ def minimise(
 ) -> tuple[Float[Array, "t n"], Float[Array, "m"]]:
     """The unknowns that minimise the cost of a `Problem`, from the start (x, y), after so many steps."""
     problem = Problem(residuals, frames, step, link)
-    improve = lambda reached, _: (problem.improve(reached), None)  # noqa: E731
-    return jax.lax.scan(improve, problem.begin(x, y), None, length=iterations)[0][:2]
+    return problem.solve(problem.begin(x, y), iterations)[:2]
 
 
 def _step(residuals, frames, x, y, stiffness, damping):

@@ -125,8 +125,7 @@ def _points_of(model):
 def _fit(points, names, landmarks, confidence):
     """`Fit` of a clip. landmarks t 68 2, confidence t 68."""
     problem = _problem(points, names, landmarks, confidence)
-    improve = lambda reached, _: (problem.solver.improve(reached), None)  # noqa: E731
-    return _fitted(points, names, problem, jax.lax.scan(improve, problem.start, None, length=ITERATIONS)[0])
+    return _fitted(points, names, problem, problem.solver.solve(problem.start, ITERATIONS))
 
 
 @jax.jit(static_argnums=1)
